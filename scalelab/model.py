@@ -1,0 +1,423 @@
+"""The frozen data that every part of scalelab speaks in. No behaviour beyond small derivations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+# --- topologies ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one node may use, as if it were a machine of its own.
+
+    Parameters
+    ----------
+    cpus : share of one core (0.2 = 20%), None for no limit.
+    memory : bytes, None for no limit.
+    """
+
+    cpus: float | None = 0.2
+    memory: int | None = 256 * 1024**2
+
+
+@dataclass(frozen=True)
+class Node:
+    """One server process (or container) of a service.
+
+    Parameters
+    ----------
+    name : unique in its topology.
+    service : the kind of server, a file name of ``scalelab/services``.
+    role : primary, replica, shard, cache, ...
+    follows : the node it copies from, which must be ready first.
+    settings : the service's own parameters, by its own names.
+    """
+
+    name: str
+    service: str
+    role: str
+    follows: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a topology, with its bounds.
+
+    Parameters
+    ----------
+    kind : int or str.
+    low, high : bounds of a number, both included.
+    choices : the allowed words; empty allows any.
+    """
+
+    name: str
+    kind: type
+    default: int | str
+    help: str
+    low: int | None = None
+    high: int | None = None
+    choices: tuple[str, ...] = ()
+
+
+Params = Mapping[str, int | str]
+
+
+@dataclass(frozen=True)
+class TopologyKind:
+    """What a file of ``scalelab/topologies`` declares.
+
+    Parameters
+    ----------
+    build : the nodes for given parameter values, primary first.
+    """
+
+    summary: str
+    parameters: tuple[Parameter, ...]
+    build: Callable[[Params], tuple[Node, ...]]
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Named nodes and how they hang together, with the parameters they came from."""
+
+    name: str
+    params: Params
+    nodes: tuple[Node, ...]
+
+
+# --- where nodes are, and how they boot ------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Address:
+    """A host and a TCP port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a node is.
+
+    Parameters
+    ----------
+    cluster : the name of the cluster it belongs to.
+    client : its address as its users see it.
+    peer : its address as its peers see it.
+    bind : the address the server listens on.
+    data_dir : the server's data folder, as the server sees it.
+    conf_dir : the folder the launch files are put in, as the server sees it.
+    password : of the user ``lab`` on this node.
+    budget : what it may use.
+    """
+
+    cluster: str
+    node: Node
+    client: Address
+    peer: Address
+    bind: Address
+    data_dir: str
+    conf_dir: str
+    password: str = field(repr=False)
+    budget: Budget
+
+
+Places = Mapping[str, Place]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What to do to boot a node: pure data that serves every runtime.
+
+    Parameters
+    ----------
+    prepare : commands run once, in order, before the first start.
+    run : the server, in the foreground.
+    files : content by file name, put in the place's ``conf_dir`` with mode 0600.
+    env : environment variables; never a secret.
+    """
+
+    run: tuple[str, ...]
+    prepare: tuple[tuple[str, ...], ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Image:
+    """A container image of a service, and what its makers decided.
+
+    Parameters
+    ----------
+    default : the official image.
+    offline : the image ``scalelab images build`` makes where no registry can be reached.
+    uid : the unprivileged user the server runs as.
+    data_dir : where the image's makers put the data.
+    port : where the server listens inside the container.
+    """
+
+    default: str
+    offline: str
+    uid: int
+    data_dir: str
+    port: int
+
+
+# A runtime's own notes on a started node: a pid and its start time, or a container's id.
+Handle = Mapping[str, str | int | float]
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """What a runtime sees of a node.
+
+    Parameters
+    ----------
+    state : running, paused, stopped (by scalelab), exited (ended by itself or from outside).
+    uptime_s : seconds since the server started, None when it does not run.
+    memory : bytes in use by the node, None when unknown.
+    """
+
+    state: str
+    uptime_s: float | None = None
+    memory: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A topology that is up (or on its way), as the ledger has it.
+
+    Parameters
+    ----------
+    phase : starting, up, removing.
+    owner : the pid and start time of the scalelab process at work on it, None when none is.
+    stopped : nodes that scalelab itself stopped.
+    handles : the runtime's notes, by node.
+    budgeted : whether CPU budgets are really enforced here.
+    created : seconds since the epoch.
+    """
+
+    name: str
+    runtime: str
+    topology: Topology
+    places: Places
+    budget: Budget
+    phase: str
+    created: float
+    owner: tuple[int, float] | None = None
+    stopped: frozenset[str] = frozenset()
+    handles: Mapping[str, Handle] = field(default_factory=dict)
+    budgeted: bool = True
+
+
+# --- labs, load and results ------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One topology and workload of a lab.
+
+    Parameters
+    ----------
+    options : the workload's options.
+    """
+
+    name: str
+    topology: str
+    workload: str
+    params: Params = field(default_factory=dict)
+    options: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence that a run confirms, refutes or leaves inconclusive.
+
+    Parameters
+    ----------
+    metric : ``ratio`` (to the baseline), or a field of a variant's summary such as ``stale``.
+    low, high : the claimed bounds, both included; None leaves a side open.
+    """
+
+    text: str
+    variant: str
+    metric: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A question, the variants that answer it, and its claims.
+
+    Parameters
+    ----------
+    counted : what the throughput counts: the operation kind of the workload ("read", "write").
+    clients : sessions of a closed loop by default.
+    variants : the first is the baseline.
+    """
+
+    title: str
+    question: str
+    counted: str
+    variants: tuple[Variant, ...]
+    claims: tuple[Claim, ...] = ()
+    clients: int = 16
+
+
+@dataclass(frozen=True)
+class Load:
+    """How hard one slice drives a variant.
+
+    Parameters
+    ----------
+    clients : concurrent sessions, over all workers.
+    rate : planned arrivals per second over all workers (open loop), None for a closed loop.
+    duration_s : measured seconds.
+    warmup_s : seconds driven before them and cut.
+    seed : of keys and arrivals.
+    workers : worker processes.
+    """
+
+    clients: int
+    rate: float | None
+    duration_s: float
+    warmup_s: float
+    seed: int
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class WorkerReport:
+    """What one worker saw in one slice; plain data that crosses processes and machines.
+
+    Parameters
+    ----------
+    elapsed_s : the measured time, warm-up cut.
+    histograms : encoded HdrHistograms of response times in microseconds, by operation kind.
+    service : the same, counted from the moment of sending (differs in an open loop).
+    send_lag : an encoded HdrHistogram of how late requests were sent, in microseconds.
+    counts : completed operations by kind, and what the workload counted ("hit", "miss").
+    errors : failed operations by kind of error.
+    per_second : completed operations in each second from the start, the warm-up included.
+    judged : reads judged against the history.
+    stale : of them, those that missed a write acknowledged before they were invoked.
+    stale_max_age_ms : the largest age of a stale read, in ms (0 without one).
+    cpu_share : CPU time of the worker over elapsed time (1 = one core).
+    planned : arrivals planned in the measured time (open loop; else completed operations).
+    unsent : planned arrivals never sent because the slice ended first.
+    """
+
+    elapsed_s: float
+    histograms: Mapping[str, bytes]
+    service: Mapping[str, bytes]
+    send_lag: bytes
+    counts: Mapping[str, int]
+    errors: Mapping[str, int]
+    per_second: tuple[int, ...]
+    judged: int
+    stale: int
+    stale_max_age_ms: float
+    cpu_share: float
+    planned: int
+    unsent: int
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One variant's part of one round: the unit of the statistics.
+
+    Parameters
+    ----------
+    round : from 0.
+    order : its place in the round's random order, from 0.
+    """
+
+    variant: str
+    round: int
+    order: int
+    reports: tuple[WorkerReport, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A variant against the baseline, over all rounds.
+
+    Parameters
+    ----------
+    ratio, low, high : geometric mean of the per-round throughput ratios and its 95% interval.
+    p_value : Holm-adjusted over the variants.
+    verdict : faster, slower, same, inconclusive, or "" where none may be given.
+    """
+
+    ratio: float
+    low: float | None
+    high: float | None
+    p_value: float | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class VariantSummary:
+    """One row of the result table. Latencies in ms; None where too few samples allow the figure."""
+
+    name: str
+    throughput: float
+    throughput_low: float | None
+    throughput_high: float | None
+    mean_ms: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    max_ms: float | None
+    operations: int
+    errors: Mapping[str, int]
+    error_share: float
+    judged: int
+    stale: int
+    stale_share: float | None
+    stale_max_age_ms: float
+    counts: Mapping[str, int]
+    cpu_share: float
+    send_lag_p99_ms: float
+    offered: float | None
+    by_round: tuple[float, ...]
+    comparison: Comparison | None
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """A claim and what the run says of it: confirmed, refuted or inconclusive."""
+
+    text: str
+    outcome: str
+    figure: str
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One run, complete: what was asked, where it ran, what came out."""
+
+    lab: str
+    title: str
+    counted: str
+    runtime: str
+    budget: Budget
+    budgeted: bool
+    load: Load
+    rounds: int
+    quick: bool
+    started: float
+    host: Mapping[str, str | int | float]
+    versions: Mapping[str, str]
+    summaries: tuple[VariantSummary, ...]
+    claims: tuple[ClaimResult, ...]
+    warnings: tuple[str, ...]

@@ -1,0 +1,162 @@
+"""The seams: what a service, a runtime, a connection and a workload must offer."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from scalelab.model import Budget, Handle, Image, Launch, NodeState, Place, Places, Topology
+
+
+class Service(Protocol):
+    """A kind of server. One file in ``scalelab/services``, whose ``SERVICE`` is an instance."""
+
+    image: Image
+    processes: tuple[str, ...]
+    """Names of the executables it runs as, to know a stray one by."""
+    stop_signal: str
+    """The signal that makes it finish cleanly and soon ("SIGINT")."""
+
+    def binaries(self) -> str:
+        """The folder of the pip-installed server binaries.
+
+        Raises
+        ------
+        EnvironmentLacks : the wheel is not installed.
+        """
+
+    def version(self) -> str:
+        """The version of the pip-installed server, such as "18.6"."""
+
+    def launch(self, place: Place, peers: Places) -> Launch:
+        """How to boot the node at ``place``. Pure: no I/O."""
+
+    def ready(self, place: Place) -> bool:
+        """Whether a real client query works (and a replica streams); never raises for "not yet"."""
+
+    def url(self, place: Place, *, secret: bool = False) -> str:
+        """The connection string, with the password only when ``secret``."""
+
+    def inspect(self, place: Place) -> Mapping[str, str | int | float]:
+        """Facts only the server knows: ``version``, and of a replica ``lag_bytes``, ``lag_ms``."""
+
+    def client(self, place: Place) -> tuple[tuple[str, ...], Mapping[str, str]]:
+        """The service's own interactive client: its arguments and its environment."""
+
+
+class Runtime(Protocol):
+    """What runs nodes. Everything it makes carries a label, by which ``remove`` finds it again."""
+
+    name: str
+
+    def check(self, topology: Topology) -> None:
+        """Raise EnvironmentLacks where this topology cannot run here."""
+
+    def reserve(
+        self, cluster: str, topology: Topology, budget: Budget, password: str, ports: Sequence[int]
+    ) -> Places:
+        """The places of a topology before anything starts; ``ports`` has one a node."""
+
+    def begin(self, cluster: str) -> None:
+        """Make what all nodes share (folders, a network)."""
+
+    def start(self, place: Place, launch: Launch) -> Handle:
+        """Start the node (preparing it first if it never was) and return at once."""
+
+    def limit(self, place: Place) -> bool:
+        """Enforce the place's budget from now on; False where that cannot be had."""
+
+    def stop(self, place: Place, handle: Handle, *, kill: bool = False) -> None:
+        """End the node, data and port kept; returns when it has ended."""
+
+    def state(self, place: Place, handle: Handle | None) -> NodeState:
+        """What the node is doing. Read-only."""
+
+    def logs(self, place: Place, lines: int, *, follow: bool = False) -> Iterator[str]:
+        """The last lines of the node's log, then (``follow``) each new one."""
+
+    def client(self, place: Place) -> tuple[list[str], dict[str, str]]:
+        """Command and environment that open the node's own client here."""
+
+    def remove(self, cluster: str) -> None:
+        """Remove everything that carries this cluster's label; nothing left is not an error."""
+
+    def strays(self) -> set[str]:
+        """Names of all clusters of which anything labelled exists."""
+
+
+# --- load ------------------------------------------------------------------------------------
+
+
+class Connection(Protocol):
+    """A non-blocking client connection of the hot loop; ``clients/`` has one file a service.
+
+    Its operations are awaitables that yield the connection itself until the answer is complete.
+    """
+
+    def fileno(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+class History(Protocol):
+    """The running record that correctness is judged from (see ``measure/staleness.py``)."""
+
+    def reading(self, key: int) -> int:
+        """The newest version of ``key`` acknowledged before this read was invoked."""
+
+    def read(self, key: int, floor: int, version: int, invoked: float) -> None:
+        """A read invoked at ``invoked`` (s) returned ``version``, ``floor`` being acknowledged."""
+
+    def wrote(self, key: int, version: int, at: float) -> None:
+        """A write of ``version`` was acknowledged at ``at`` (s, monotonic)."""
+
+
+class SessionContext(Protocol):
+    """What a workload's session is given by the worker that drives it."""
+
+    places: Places
+    random: random.Random
+    history: History
+    number: int
+    """Of this session, from 0, over all workers."""
+    sessions: int
+    """How many there are over all workers."""
+    now: Callable[[], float]
+    next_key: Callable[[], int]
+    """The next key in [0, keys) to read."""
+    next_own_key: Callable[[], int]
+    """The next key to write: each is written by one worker only."""
+
+    def connect(self, node: str) -> Any:
+        """A connection to ``node`` for this session alone (clients/ says what it can do)."""
+
+    def count(self, what: str) -> None:
+        """Count an event ("hit", "miss") that the summary reports."""
+
+
+class Session(Protocol):
+    """One client of the application."""
+
+    def operate(self) -> Awaitable[str]:
+        """Do one operation and return its kind ("read", "write")."""
+
+
+class Workload(Protocol):
+    """What an application does. One file in ``scalelab/workloads``; ``WORKLOAD`` is an instance."""
+
+    summary: str
+    keys: int
+    """Size of the key space."""
+    distribution: str
+    """How keys are chosen: uniform or zipfian."""
+
+    def load(self, places: Places) -> None:
+        """Make the schema and the data (blocking, once a cluster; again is harmless)."""
+
+    def versions(self, places: Places) -> Sequence[int]:
+        """The current version of every key, to judge reads against; empty if it keeps none."""
+
+    def session(self, context: SessionContext, options: Mapping[str, Any]) -> Session:
+        """A client. ``options`` are the variant's."""
