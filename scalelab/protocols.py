@@ -38,8 +38,11 @@ class Service(Protocol):
     def url(self, place: Place, *, secret: bool = False) -> str:
         """The connection string, with the password only when ``secret``."""
 
-    def inspect(self, place: Place) -> Mapping[str, str | int | float]:
-        """Facts only the server knows: ``version``, and of a replica ``lag_bytes``, ``lag_ms``."""
+    def inspect(self, place: Place, peers: Places) -> Mapping[str, str | int | float]:
+        """Facts only the servers know: of a replica ``replication``, ``lag_bytes``, ``lag_ms``.
+
+        Empty where the node does not answer; never raises for that.
+        """
 
     def client(self, place: Place) -> tuple[tuple[str, ...], Mapping[str, str]]:
         """The service's own interactive client: its arguments and its environment."""

