@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scalelab.errors import EnvironmentLacks
 from scalelab.model import Image, Launch, Place, Places
+
+if TYPE_CHECKING:
+    import psycopg
 
 _MIB = 1024**2
 
@@ -97,7 +101,7 @@ class Postgres:
         import psycopg
 
         try:
-            with psycopg.connect(**_conninfo(place)) as connection:
+            with _connect(place) as connection:
                 if place.node.follows is None:
                     return connection.execute("SELECT 1").fetchone() == (1,)
                 row = connection.execute("SELECT status FROM pg_stat_wal_receiver").fetchone()
@@ -122,13 +126,13 @@ class Postgres:
             "SELECT coalesce(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0)::float"
         )
         try:
-            with psycopg.connect(**_conninfo(peers[place.node.follows])) as primary:
+            with _connect(peers[place.node.follows]) as primary:
                 row = primary.execute(behind, (place.node.name,)).fetchone()
             if row is None:
                 return {"replication": "disconnected"}
             lag_ms = 0.0
             if row[1]:
-                with psycopg.connect(**_conninfo(place)) as replica:
+                with _connect(place) as replica:
                     oldest = replica.execute(age).fetchone()
                     lag_ms = 1000 * oldest[0] if oldest else 0.0
         except psycopg.Error:
@@ -143,13 +147,14 @@ class Postgres:
 
 
 def _initdb(conf: str, data: str) -> tuple[tuple[str, ...], ...]:
+    # The builtin provider gives one collation everywhere, whatever locales the machine has.
+    locale = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "-E", "UTF8")
+    login = ("-U", "lab", f"--pwfile={conf}/password", "-A", "scram-sha-256")
+    # Single-user mode needs no client and no port: the same in a container and in a process.
+    single = 'postgres --single -D "$0" postgres < "$1" > /dev/null'
     return (
-        # The builtin provider gives one collation everywhere, whatever locales the machine has.
-        ("initdb", "-D", data, "-U", "lab", f"--pwfile={conf}/password", "-A", "scram-sha-256")
-        + ("-E", "UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
-        # Single-user mode needs no client and no port: the same in a container and in a process.
-        ("sh", "-c", 'postgres --single -D "$0" postgres < "$1" > /dev/null')
-        + (data, f"{conf}/init.sql"),
+        ("initdb", "-D", data, *login, *locale),
+        ("sh", "-c", single, data, f"{conf}/init.sql"),
         ("rm", f"{conf}/init.sql", f"{conf}/password"),
     )
 
@@ -157,10 +162,11 @@ def _initdb(conf: str, data: str) -> tuple[tuple[str, ...], ...]:
 def _base_backup(
     conf: str, data: str, name: str, host: str, port: int
 ) -> tuple[tuple[str, ...], ...]:
+    source = ("-h", host, "-p", str(port), "-U", "replicator")
+    # -C makes the slot before the copy begins, so that no WAL is missed in between.
+    how = ("-D", data, "-c", "fast", "-X", "stream", "-C", "-S", name)
     return (
-        # -C makes the slot before the copy begins, so that no WAL is missed in between.
-        ("env", f"PGPASSFILE={conf}/pgpass", "pg_basebackup", "-D", data, "-h", host)
-        + ("-p", str(port), "-U", "replicator", "-c", "fast", "-X", "stream", "-C", "-S", name),
+        ("env", f"PGPASSFILE={conf}/pgpass", "pg_basebackup", *source, *how),
         ("touch", f"{data}/standby.signal"),
     )
 
@@ -184,15 +190,18 @@ def _conninfo_quote(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _conninfo(place: Place) -> dict[str, str | int]:
-    return {
-        "host": place.client.host,
-        "port": place.client.port,
-        "user": "lab",
-        "password": place.password,
-        "dbname": "lab",
-        "connect_timeout": 3,
-    }
+def _connect(place: Place) -> psycopg.Connection:
+    # Imported on use: taking a cluster down needs no client.
+    import psycopg
+
+    return psycopg.connect(
+        host=place.client.host,
+        port=place.client.port,
+        user="lab",
+        password=place.password,
+        dbname="lab",
+        connect_timeout=3,
+    )
 
 
 SERVICE = Postgres()

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scalelab.errors import EnvironmentLacks
 from scalelab.model import Image, Launch, Place, Places
+
+if TYPE_CHECKING:
+    import redis
 
 
 class Redis:
@@ -86,7 +90,7 @@ def _quote(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _connect(place: Place) -> "redis.Redis":  # noqa: F821
+def _connect(place: Place) -> redis.Redis:
     import redis
 
     return redis.Redis(

@@ -2,9 +2,11 @@
 
 from scalelab.model import Node, Parameter, Params, TopologyKind
 
-_POLICIES = tuple(
-    f"{scope}-{rule}" for scope in ("allkeys", "volatile") for rule in ("lru", "lfu", "random")
-) + ("volatile-ttl", "noeviction")
+_POLICIES = (
+    *(f"{scope}-{rule}" for scope in ("allkeys", "volatile") for rule in ("lru", "lfu", "random")),
+    "volatile-ttl",
+    "noeviction",
+)
 
 
 def _build(params: Params) -> tuple[Node, ...]:

@@ -36,7 +36,7 @@ TOPOLOGY = TopologyKind(
             "sync",
             str,
             "off",
-            "a commit waits for: no replica (off), any one on disk (on), all applied (remote_apply)",
+            "a commit waits for no replica (off), one on disk (on), all applied (remote_apply)",
             choices=("off", "on", "remote_apply"),
         ),
         Parameter(
