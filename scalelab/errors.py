@@ -7,7 +7,8 @@ ScalelabError
 │  └─ UnknownName         no such topology, lab, node, ...           exit 2
 ├─ Inconclusive           the run cannot tell                        exit 3
 └─ EnvironmentLacks       the machine lacks something                exit 4
-   └─ NodeDied            a server ended while it was starting       exit 4
+   ├─ NodeDied            a server ended while it was starting       exit 4
+   └─ PortTaken           another program has a node's port          exit 4
 
 Foreign errors (docker, psycopg, redis, OSError) are translated where they enter.
 """
@@ -86,3 +87,7 @@ class EnvironmentLacks(ScalelabError):
 
 class NodeDied(EnvironmentLacks):
     """A server ended while it was starting; the details hold the end of its log."""
+
+
+class PortTaken(EnvironmentLacks):
+    """Another program listens on the port of a node; another port may do."""
