@@ -5,6 +5,7 @@ ScalelabError
 │  └─ Busy                another scalelab is working on the cluster exit 1
 ├─ UsageError             what was asked makes no sense              exit 2
 │  └─ UnknownName         no such topology, lab, node, ...           exit 2
+├─ RequestFailed          a workload's request; counted by its kind  exit 1
 ├─ Inconclusive           the run cannot tell                        exit 3
 └─ EnvironmentLacks       the machine lacks something                exit 4
    ├─ NodeDied            a server ended while it was starting       exit 4
@@ -46,6 +47,22 @@ class CheckFailed(ScalelabError):
 
 class Busy(CheckFailed):
     """Another scalelab process is working on this cluster."""
+
+
+class RequestFailed(ScalelabError):
+    """A request of a workload that failed: an application may handle it, else the run counts it.
+
+    Parameters
+    ----------
+    kind : what it is counted under, a few words ("unique violation", "connection lost", "OOM").
+    message : the server's own words.
+    lost : whether the connection went with it.
+    """
+
+    def __init__(self, kind: str, message: str = "", *, lost: bool = False) -> None:
+        super().__init__(message or kind)
+        self.kind = kind
+        self.lost = lost
 
 
 class UsageError(ScalelabError):

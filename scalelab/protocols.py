@@ -92,13 +92,29 @@ class Runtime(Protocol):
 # --- load ------------------------------------------------------------------------------------
 
 
+class Wait:
+    """What an operation tells the loop: go on with me when this socket is ready.
+
+    A connection keeps one a direction for as long as it has its socket, so that the loop knows by
+    identity alone that nothing has to be registered anew.
+    """
+
+    __slots__ = ("fd", "write")
+
+    def __init__(self, fd: int, *, write: bool = False) -> None:
+        self.fd = fd
+        self.write = write
+
+
 class Connection(Protocol):
     """A non-blocking client connection of the hot loop; ``clients/`` has one file a service.
 
-    Its operations are awaitables that yield the connection itself until the answer is complete.
+    Its operations are awaitables that yield a :class:`Wait` until the answer is complete, and
+    raise :class:`~scalelab.errors.RequestFailed`. A lost connection is made again by the next one.
     """
 
-    def fileno(self) -> int: ...
+    def open(self) -> Awaitable[None]:
+        """Connect and prepare now what the first operation would; harmless when connected."""
 
     def close(self) -> None: ...
 
