@@ -76,7 +76,7 @@ class UnknownName(UsageError):
 
     Parameters
     ----------
-    kind : what was looked for ("topology", "lab", "node", ...).
+    kind : what was looked for ("topology", "node of shop", ...).
     name : what was typed.
     known : the names that exist.
     """
@@ -84,7 +84,8 @@ class UnknownName(UsageError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+        thing, of, owner = kind.partition(" of ")
+        plural = (f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s") + of + owner
         listed = f"{plural}: {', '.join(names)}" if names else f"there are no {plural}"
         hint = f"did you mean {near[0]!r}? {listed}" if near else listed
         super().__init__(f"there is no {kind} {name!r}", hint)

@@ -1,1 +1,1 @@
-
+"""The command line: arguments in, tables out. ``app`` assembles it; one module a command group."""

@@ -1,0 +1,114 @@
+"""The `scalelab` command: assembles the groups, and turns every error into two lines and a code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Annotated
+
+import click
+import typer
+
+from scalelab.cli import bench, clusters, compose, config, doctor, images, nodes
+from scalelab.errors import ScalelabError, UsageError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="scalelab",
+    help="Bring up real data-system topologies, drive load at them, and see what scaling buys.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group in (clusters, nodes, bench, doctor, compose, images):
+    group.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"scalelab {version('scalelab')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="SCALELAB_DEBUG", help="Show tracebacks.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    context.default_map = config.defaults(set(context.command.commands))  # type: ignore[attr-defined]
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    _second_interrupt_kills()
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        code = UsageError.exit_code
+    except click.ClickException as error:
+        code = _report(_plain(error))
+    except (click.Abort, KeyboardInterrupt):
+        code = _report(ScalelabError("interrupted", "what was begun is undone"), INTERRUPTED)
+    except ScalelabError as error:
+        code = _report(error)
+    except BrokenPipeError:
+        # The reader of a pipe has had enough: not an error of ours, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except OSError as error:
+        # What no seam translated: still a line that says what, not a traceback.
+        code = _report(ScalelabError(f"{error}", "run it again with --debug for the details"), 4)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _plain(error: click.ClickException) -> UsageError:
+    message = error.format_message().rstrip(".")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "scalelab"
+    return UsageError(message[:1].lower() + message[1:], f"see: {command} --help")
+
+
+def _report(error: ScalelabError, code: int | None = None) -> int:
+    from scalelab.cli.output import stderr
+
+    if "--debug" in sys.argv or os.environ.get("SCALELAB_DEBUG"):
+        stderr().print_exception()
+    for line in error.details:
+        stderr().print(f"  {line}", style="dim", markup=False, highlight=False)
+    stderr().print(f"[bold red]error:[/] {_escape(error.message)}", highlight=False)
+    if error.hint:
+        stderr().print(f"[bold]do:[/] {_escape(error.hint)}", highlight=False)
+    return error.exit_code if code is None else code
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _second_interrupt_kills() -> None:
+    interrupted = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if interrupted:
+            # The ledger knows what is left; the next `down` removes it.
+            os._exit(INTERRUPTED)
+        interrupted = True
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)

@@ -1,0 +1,272 @@
+"""up, down, status, start, stop: whole clusters."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scalelab.cli import config, options, output
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
+    from scalelab.cluster import Clusters, NodeReport
+    from scalelab.model import Budget, Cluster
+
+_STYLES = {"running": "green", "stopped": "yellow", "paused": "yellow", "exited": "red"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    for command in (up, down, status, start, stop):
+        app.command()(command)
+
+
+def up(
+    topology: Annotated[
+        str, typer.Argument(help="Which topology.", autocompletion=options.complete_topology)
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option("--name", "-n", envvar="SCALELAB_NAME", help="Default: the topology's name."),
+    ] = None,
+    runtime: options.Runtime = "auto",
+    param: options.Params = None,
+    cpus: options.Cpus = options.DEFAULT_CPUS,
+    memory: options.Memory = options.DEFAULT_MEMORY,
+    json: options.Json = False,
+) -> None:
+    """Bring a topology up and wait until every node answers a real query."""
+    from scalelab import catalog
+
+    wanted = catalog.topology(topology, options.params(param))
+    name = options.cluster_name(name or topology)
+    budget = options.budget(cpus, memory)
+    clusters = config.clusters()
+    chosen = _runtime_of(clusters, name, runtime) or config.choose_runtime(runtime, wanted)
+    if runtime == "auto":
+        output.note(f"runtime: {chosen[0]} ({chosen[1]})")
+    began = time.monotonic()
+    with output.stderr().status(f"bringing {name} up …"):
+        cluster = clusters.up(name, wanted, chosen[0], budget)
+        reports = clusters.observe(cluster)
+    if json:
+        output.document("scalelab.up", 1, _document(cluster, reports))
+        return
+    _print_up(cluster, reports, time.monotonic() - began)
+
+
+def down(
+    name: options.Name = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Everything scalelab ever made, by ledger and by label.")
+    ] = False,
+) -> None:
+    """Take a cluster down and remove all it made."""
+    clusters = config.clusters()
+    if everything:
+        runtimes = ["local", *_docker_if_it_answers()]
+        for line in clusters.down_all(runtimes) or ["nothing was up"]:
+            output.stdout().print(line, markup=False)
+        return
+    found = clusters.find(name)
+    clusters.down(found.name)
+    output.stdout().print(f"{found.name} is down")
+
+
+def status(name: options.Name = None, json: options.Json = False) -> None:
+    """Show every cluster's nodes as they are now. Changes nothing."""
+    clusters = config.clusters()
+    found, damaged = clusters.all()
+    if name is not None:
+        found, damaged = [clusters.find(name)], []
+    for error in damaged:
+        output.note(f"{error.message}; {error.hint}")
+    reports = {cluster.name: clusters.observe(cluster) for cluster in found}
+    if json:
+        output.document(
+            "scalelab.status",
+            1,
+            {
+                "clusters": [_document(cluster, reports[cluster.name]) for cluster in found],
+                "damaged": [error.message for error in damaged],
+            },
+        )
+        return
+    if not found:
+        output.stdout().print("no cluster is up; bring one up: scalelab up replication")
+    for cluster in found:
+        _print_status(cluster, reports[cluster.name])
+
+
+def start(nodes: options.NodesArgument = None, name: options.Name = None) -> None:
+    """Start nodes that do not run, with their data and their ports."""
+    clusters = config.clusters()
+    with output.stderr().status("starting …"):
+        cluster = clusters.start(name, nodes or ())
+    _print_status(cluster, clusters.observe(cluster))
+
+
+def stop(
+    nodes: options.NodesArgument = None,
+    name: options.Name = None,
+    kill: Annotated[
+        bool, typer.Option("--kill", help="End it like a power cut, not cleanly.")
+    ] = False,
+) -> None:
+    """Stop nodes; their data and ports are kept."""
+    clusters = config.clusters()
+    with output.stderr().status("stopping …"):
+        cluster = clusters.stop(name, nodes or (), kill=kill)
+    _print_status(cluster, clusters.observe(cluster))
+
+
+def _runtime_of(clusters: Clusters, name: str, wanted: str) -> tuple[str, str] | None:
+    # "auto" must not mean another runtime than the one a cluster is up on already.
+    if wanted == "auto":
+        for cluster in clusters.all()[0]:
+            if cluster.name == name:
+                return cluster.runtime, "it is up there"
+    return None
+
+
+def _docker_if_it_answers() -> list[str]:
+    if not config.docker_is_likely():
+        return []
+    from scalelab.errors import EnvironmentLacks
+    from scalelab.runtimes.daemon import connect
+
+    try:
+        connect().close()
+    except EnvironmentLacks:
+        return []
+    return ["docker"]
+
+
+# --- showing -------------------------------------------------------------------------------------
+
+
+def budget_text(budget: Budget) -> str:
+    """ "0.20 CPU and 256 MB" """
+    cpus = "no CPU limit" if budget.cpus is None else f"{budget.cpus:.2f} CPU"
+    memory = "no memory limit" if budget.memory is None else output.size(budget.memory)
+    return f"{cpus} and {memory}"
+
+
+def _print_up(cluster: Cluster, reports: list[NodeReport], took_s: float) -> None:
+    from rich.markup import escape
+
+    console, count = output.stdout(), len(reports)
+    nodes = "1 node" if count == 1 else f"{count} nodes"
+    each = f"{nodes} at {budget_text(cluster.budget)}"
+    console.print(
+        f"[bold]{escape(cluster.name)}[/] is up in {took_s:.1f} s ({cluster.runtime}, {each})",
+        soft_wrap=True,
+    )
+    if not cluster.budgeted:
+        output.note("budgets cannot be enforced here: every node may use the whole machine")
+    width = max(len(report.place.node.name) for report in reports)
+    for root in _trees(reports, width):
+        console.print(root, soft_wrap=True)
+    which = "" if cluster.name == cluster.topology.name else f" --name {cluster.name}"
+    console.print(f"stop it with: scalelab down{which}", soft_wrap=True)
+
+
+def _trees(reports: list[NodeReport], width: int) -> list[Tree]:
+    from rich.tree import Tree
+
+    trees: dict[str, Tree] = {}
+    roots = []
+    for report in reports:
+        node = report.place.node
+        indent = 4 if node.follows is None else 0
+        text = f"{node.name:<{width + indent}}  {_address(report)}   {_copying(report)}".rstrip()
+        if node.follows is None:
+            trees[node.name] = Tree(text, highlight=False)
+            roots.append(trees[node.name])
+        else:
+            trees[node.name] = trees[node.follows].add(text)
+    return roots
+
+
+def _address(report: NodeReport) -> str:
+    from scalelab import catalog
+
+    return catalog.services[report.place.node.service].url(report.place)
+
+
+def _copying(report: NodeReport) -> str:
+    if report.state.state != "running":
+        return report.state.state
+    if "replication" not in report.facts:
+        return ""
+    behind = report.facts.get("lag_bytes")
+    text = str(report.facts["replication"])
+    return text if behind is None else f"{text}, {behind} bytes behind"
+
+
+def _print_status(cluster: Cluster, reports: list[NodeReport]) -> None:
+    from rich.table import Table
+
+    at = f"{cluster.runtime}, {budget_text(cluster.budget)} a node"
+    if cluster.phase != "up":
+        at = f"{cluster.phase}, {at}"
+    output.stdout().print(f"[bold]{cluster.name}[/] · {cluster.topology.name} · {at}")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("node", "role", "address", "state"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("uptime", "memory", "lag"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for report in reports:
+        state = report.state
+        table.add_row(
+            report.place.node.name,
+            report.place.node.role,
+            str(report.place.client),
+            f"[{_STYLES.get(state.state, 'red')}]{state.state}[/]",
+            output.duration(state.uptime_s),
+            output.size(state.memory),
+            _lag(report),
+        )
+    output.stdout().print(table)
+    exited = [r.place.node.name for r in reports if r.state.state == "exited"]
+    if exited and cluster.phase == "up":
+        output.note(f"ended by itself or from outside: {', '.join(exited)}; scalelab start")
+
+
+def _lag(report: NodeReport) -> str:
+    facts = report.facts
+    if "lag_bytes" in facts:
+        return f"{output.size(int(facts['lag_bytes']))}, {facts['lag_ms']:.0f} ms"
+    return str(facts.get("replication", ""))
+
+
+def _document(cluster: Cluster, reports: list[NodeReport]) -> dict[str, Any]:
+    return {
+        "name": cluster.name,
+        "topology": cluster.topology.name,
+        "params": dict(cluster.topology.params),
+        "runtime": cluster.runtime,
+        "phase": cluster.phase,
+        "budget": {
+            "cpus": cluster.budget.cpus,
+            "memory_bytes": cluster.budget.memory,
+            "enforced": cluster.budgeted,
+        },
+        "nodes": [
+            {
+                "name": report.place.node.name,
+                "service": report.place.node.service,
+                "role": report.place.node.role,
+                "follows": report.place.node.follows,
+                "url": _address(report),
+                "state": report.state.state,
+                "uptime_s": report.state.uptime_s,
+                "memory_bytes": report.state.memory,
+                **report.facts,
+            }
+            for report in reports
+        ],
+    }

@@ -1,0 +1,139 @@
+"""What the user has set: environment and ``scalelab.toml``, and the objects made from it."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scalelab.errors import UnknownName, UsageError
+
+if TYPE_CHECKING:
+    from scalelab.cluster import Clusters
+    from scalelab.ledger import Ledger
+    from scalelab.model import Topology
+    from scalelab.protocols import Runtime
+
+FILE = "scalelab.toml"
+RUNTIMES = ("auto", "local", "docker")
+
+
+def defaults(commands: Collection[str]) -> dict[str, dict[str, Any]]:
+    """The defaults of every command from ``scalelab.toml`` in the current folder.
+
+    Plain keys hold for every command that has such an option, a table for the command of its
+    name; ``[images]`` names container images by service.
+
+    Parameters
+    ----------
+    commands : the names of all commands.
+
+    Raises
+    ------
+    UsageError : the file is not TOML, or has a table that is no command.
+    """
+    read = _read()
+    tables = {key: value for key, value in read.items() if isinstance(value, dict)}
+    plain = {key: value for key, value in read.items() if key not in tables}
+    for name in tables:
+        if name not in commands:
+            raise UnknownName(f"command of {FILE}", name, commands)
+    return {
+        command: {
+            key.replace("-", "_"): value
+            for key, value in {**plain, **tables.get(command, {})}.items()
+        }
+        for command in commands
+    }
+
+
+def ledger() -> Ledger:
+    """The ledger of the state folder: ``SCALELAB_STATE``, else the platform's own place."""
+    from scalelab.ledger import Ledger
+
+    if named := os.environ.get("SCALELAB_STATE"):
+        return Ledger(Path(named).expanduser())
+    import platformdirs
+
+    return Ledger(platformdirs.user_state_path("scalelab"))
+
+
+def clusters() -> Clusters:
+    """The clusters of the state folder, with both runtimes at hand."""
+    from scalelab import catalog
+    from scalelab.cluster import Clusters
+
+    kept = ledger()
+    return Clusters(kept, catalog.services, lambda name: _runtime(name, kept))
+
+
+def choose_runtime(wanted: str, topology: Topology) -> tuple[str, str]:
+    """Which runtime to use, and why in a few words.
+
+    Parameters
+    ----------
+    wanted : auto, local or docker.
+
+    Raises
+    ------
+    UnknownName : there is no such runtime.
+    """
+    if wanted not in RUNTIMES:
+        raise UnknownName("runtime", wanted, RUNTIMES)
+    if wanted != "auto":
+        return wanted, "as asked"
+    if not docker_is_likely():
+        return "local", "no Docker here"
+    from scalelab.errors import EnvironmentLacks
+
+    try:
+        _runtime("docker", ledger()).check(topology)
+    except EnvironmentLacks as error:
+        return "local", error.message
+    return "docker", "a daemon answers and has the images"
+
+
+def docker_is_likely() -> bool:
+    """Whether asking a Docker daemon is worth importing its client."""
+    home = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    return bool(
+        os.environ.get("DOCKER_HOST")
+        or Path("/var/run/docker.sock").exists()
+        or (home / "contexts").is_dir()
+        or (Path.home() / ".docker/run/docker.sock").exists()
+    )
+
+
+def images() -> Mapping[str, str]:
+    """The container images the user has named, by service."""
+    from scalelab import catalog
+
+    table = _read().get("images", {})
+    for name in table:
+        if name not in catalog.services:
+            raise UnknownName(f"service of [images] in {FILE}", name, catalog.services)
+    named = {name: os.environ.get(f"SCALELAB_{name.upper()}_IMAGE") for name in catalog.services}
+    return {name: image or str(table.get(name, "")) for name, image in named.items()}
+
+
+def _runtime(name: str, kept: Ledger) -> Runtime:
+    from scalelab import catalog
+
+    if name == "docker":
+        from scalelab.runtimes.docker import DockerRuntime
+
+        return DockerRuntime(kept.state_id, catalog.services.__getitem__, images())
+    from scalelab.runtimes.local import LocalRuntime
+
+    return LocalRuntime(kept.folder, kept.state_id, catalog.services)
+
+
+def _read() -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{FILE}: {error}", "mend that line, or move the file away") from None

@@ -1,0 +1,55 @@
+"""images: container images for machines that can reach no registry."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scalelab.cli import output
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command group."""
+    group = typer.Typer(no_args_is_help=True, help="Container images for use without a registry.")
+    group.command()(build)
+    # A second command keeps `build` a subcommand; it also shows what would be used.
+    group.command("list")(list_images)
+    app.add_typer(group, name="images")
+
+
+def build(
+    base: Annotated[
+        str | None,
+        typer.Option(help="An image with a C library to build on; default: Debian, or made here."),
+    ] = None,
+) -> None:
+    """Build offline images from the pip-installed servers and a Debian base."""
+    from scalelab.runtimes import images
+
+    for tag in images.build(base, output.note):
+        output.stdout().print(tag)
+
+
+def list_images() -> None:
+    """Show which image each service would run from."""
+    from rich.table import Table
+
+    from scalelab import catalog
+    from scalelab.cli import config
+    from scalelab.runtimes import image_choice
+    from scalelab.runtimes.daemon import connect
+
+    table = Table(
+        "service", "official", "offline", "named by you", "here", box=None, pad_edge=False
+    )
+    named = config.images()
+    client = connect()
+    try:
+        for name, service in catalog.services.items():
+            image = service.image
+            here = image_choice.present(client, image, named[name])
+            table.add_row(name, image.default, image.offline, named[name] or "-", here or "none")
+    finally:
+        client.close()
+    output.stdout().print(table)

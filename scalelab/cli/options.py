@@ -1,0 +1,163 @@
+"""Options that several commands share, and the words they accept."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+
+from scalelab.errors import UsageError
+from scalelab.model import Budget
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_LEAST_MEMORY = 64 * 1024**2
+
+
+def complete_topology(incomplete: str) -> list[str]:
+    """Topologies that begin like this."""
+    from scalelab import catalog
+
+    return [name for name in catalog.topologies if name.startswith(incomplete)]
+
+
+def complete_lab(incomplete: str) -> list[str]:
+    """Labs that begin like this."""
+    from scalelab import catalog
+
+    return [name for name in catalog.lab_folders() if name.startswith(incomplete)]
+
+
+def complete_cluster(incomplete: str) -> list[str]:
+    """Clusters in the ledger that begin like this."""
+    from scalelab.cli import config
+
+    return [name for name in config.ledger().names() if name.startswith(incomplete)]
+
+
+def complete_node(incomplete: str) -> list[str]:
+    """Nodes of any cluster in the ledger that begin like this."""
+    from scalelab.cli import config
+
+    found, _ = config.ledger().clusters()
+    nodes = {node for cluster in found for node in cluster.places}
+    return sorted(node for node in nodes if node.startswith(incomplete))
+
+
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        "-n",
+        envvar="SCALELAB_NAME",
+        help="Which cluster. Default: the only one.",
+        autocompletion=complete_cluster,
+    ),
+]
+NodeArgument = Annotated[
+    str | None, typer.Argument(help="Which node.", autocompletion=complete_node)
+]
+NodesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(help="Which nodes. Default: all.", autocompletion=complete_node),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Runtime = Annotated[
+    str,
+    typer.Option(
+        "--runtime",
+        "-r",
+        envvar="SCALELAB_RUNTIME",
+        help="auto, local (processes) or docker (containers).",
+        autocompletion=lambda incomplete: [
+            name for name in ("auto", "local", "docker") if name.startswith(incomplete)
+        ],
+    ),
+]
+Cpus = Annotated[
+    str,
+    typer.Option(
+        "--cpus", envvar="SCALELAB_CPUS", help="Cores one node may use, or none for no limit."
+    ),
+]
+Memory = Annotated[
+    str,
+    typer.Option(
+        "--memory", envvar="SCALELAB_MEMORY", help="Memory one node may use, or none for no limit."
+    ),
+]
+Params = Annotated[
+    list[str] | None,
+    typer.Option("--param", "-p", metavar="KEY=VALUE", help="A parameter; repeat for more."),
+]
+
+DEFAULT_CPUS = "0.2"
+DEFAULT_MEMORY = "256M"
+
+
+def params(given: list[str] | None) -> dict[str, int | str]:
+    """Read ``key=value`` words.
+
+    Raises
+    ------
+    UsageError : a word without "=".
+    """
+    read: dict[str, int | str] = {}
+    for word in given or ():
+        key, equals, value = word.partition("=")
+        if not (key and equals and value):
+            raise UsageError(f"-p takes KEY=VALUE, not {word!r}", "for example: -p replicas=3")
+        read[key] = value
+    return read
+
+
+def budget(cpus: str, memory: str) -> Budget:
+    """Read what one node may use.
+
+    Raises
+    ------
+    UsageError : not a number, or out of range.
+    """
+    return Budget(_cpus(cpus), _memory(memory))
+
+
+def _cpus(word: str) -> float | None:
+    if word == "none":
+        return None
+    try:
+        share = float(word)
+    except ValueError:
+        share = 0.0
+    if not 0.01 <= share <= 1024:
+        raise UsageError(
+            f"--cpus takes cores from 0.01 up, not {word!r}", "for example: --cpus 0.2"
+        )
+    return share
+
+
+def _memory(word: str) -> int | None:
+    if word == "none":
+        return None
+    match = _MEMORY.fullmatch(word.strip())
+    if not match:
+        raise UsageError(f"--memory takes a size, not {word!r}", "for example: --memory 256M")
+    count = int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+    if count < _LEAST_MEMORY:
+        raise UsageError(f"--memory {word} is too little for a server", "it takes 64M or more")
+    return count
+
+
+def cluster_name(word: str) -> str:
+    """Check a name for a new cluster.
+
+    Raises
+    ------
+    UsageError : it cannot be part of folder, container and network names.
+    """
+    if not _NAME.fullmatch(word):
+        raise UsageError(
+            f"{word!r} cannot be a cluster's name",
+            "use small letters, digits, - and _, 40 at most, a letter or digit first",
+        )
+    return word

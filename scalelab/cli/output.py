@@ -1,0 +1,70 @@
+"""Where output goes: data on stdout, progress and errors on stderr."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@functools.cache
+def stdout() -> Console:
+    """The console for data."""
+    from rich.console import Console
+
+    return Console(soft_wrap=False, highlight=False)
+
+
+@functools.cache
+def stderr() -> Console:
+    """The console for progress and errors."""
+    from rich.console import Console
+
+    return Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def note(text: str) -> None:
+    """One line of progress."""
+    stderr().print(text, style="dim", markup=False)
+
+
+def document(schema: str, version: int, content: Mapping[str, Any]) -> None:
+    """Print one versioned JSON document.
+
+    Parameters
+    ----------
+    schema : its name, such as "scalelab.status".
+    version : raised whenever a key changes its meaning or goes.
+    content : plain data, units in the keys.
+    """
+    json.dump({"schema": schema, "version": version, **content}, sys.stdout, indent=2)
+    sys.stdout.write("\n")
+
+
+def size(count: int | None) -> str:
+    """Bytes for people: "256 MB"."""
+    if count is None:
+        return "-"
+    amount, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB"):
+        if amount < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    return (
+        f"{amount:.0f} {unit}" if amount >= 10 or amount == int(amount) else f"{amount:.1f} {unit}"
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds for people: "3 s", "12 min", "5 h"."""
+    if seconds is None:
+        return "-"
+    for limit, divisor, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / divisor:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} d"

@@ -1,0 +1,397 @@
+"""A topology up, ready, stopped, started, down: every act first in the ledger, then done."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import psutil
+
+from scalelab import ports
+from scalelab.errors import (
+    Busy,
+    EnvironmentLacks,
+    NodeDied,
+    ScalelabError,
+    UnknownName,
+    UsageError,
+)
+from scalelab.ledger import Damaged, Ledger
+from scalelab.model import Budget, Cluster, Handle, Node, NodeState, Place, Topology
+from scalelab.protocols import Runtime, Service
+
+_READY_PATIENCE_S = 60.0
+_LOG_LINES = 12
+_PHASES = {"starting": "being brought up", "removing": "being taken down", "up": "in use"}
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """A node as it is now: what the runtime sees and what the servers say."""
+
+    place: Place
+    state: NodeState
+    facts: Mapping[str, str | int | float]
+
+
+class Clusters:
+    """The clusters of one ledger.
+
+    Parameters
+    ----------
+    services : every service, by name.
+    runtime : makes a runtime, by name.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        services: Mapping[str, Service],
+        runtime: Callable[[str], Runtime],
+    ) -> None:
+        self._ledger = ledger
+        self._services = services
+        self._make_runtime = runtime
+        self._runtimes: dict[str, Runtime] = {}
+
+    def runtime(self, name: str) -> Runtime:
+        """The runtime of this name."""
+        if name not in self._runtimes:
+            self._runtimes[name] = self._make_runtime(name)
+        return self._runtimes[name]
+
+    # --- finding -----------------------------------------------------------------------------
+
+    def all(self) -> tuple[list[Cluster], list[Damaged]]:
+        """Every cluster in the ledger, and what of it cannot be read."""
+        return self._ledger.clusters()
+
+    def find(self, name: str | None) -> Cluster:
+        """The cluster of this name, or the only one when no name is given.
+
+        Raises
+        ------
+        UnknownName, UsageError : there is none, or there are several.
+        """
+        if name is not None:
+            if cluster := self._ledger.read(name):
+                return cluster
+            raise UnknownName("cluster", name, self._ledger.names())
+        names = self._ledger.names()
+        if not names:
+            raise UsageError("no cluster is up", "bring one up: scalelab up replication")
+        if len(names) > 1:
+            raise UsageError(
+                f"several clusters are up: {', '.join(names)}",
+                "choose one with --name or SCALELAB_NAME",
+            )
+        return self.find(names[0])
+
+    def place(self, cluster: Cluster, node: str | None) -> Place:
+        """A node's place, or the only one's when no node is given.
+
+        Raises
+        ------
+        UnknownName, UsageError : there is no such node, or several to choose from.
+        """
+        if node is None and len(cluster.places) > 1:
+            raise UsageError(
+                f"which node of {cluster.name}?", f"one of {', '.join(cluster.places)}"
+            )
+        name = node or next(iter(cluster.places))
+        if name not in cluster.places:
+            raise UnknownName(f"node of {cluster.name}", name, cluster.places)
+        return cluster.places[name]
+
+    # --- acts --------------------------------------------------------------------------------
+
+    def up(self, name: str, topology: Topology, runtime: str, budget: Budget) -> Cluster:
+        """Bring a topology up and return when every node answers a real query.
+
+        Up already: nodes that do not run are started, otherwise nothing happens. On any failure,
+        an interrupt included, what was made is removed before the error goes on.
+
+        Raises
+        ------
+        Busy : another scalelab is at work on this name.
+        UsageError : the name is taken by another topology, or with other parameters.
+        NodeDied : a server ended while starting.
+        """
+        existing = self._ledger.read(name)
+        if existing and existing.phase == "up":
+            self._must_match(existing, topology, runtime, budget)
+            return self.start(name, ())
+        self.runtime(runtime).check(topology)
+        cluster = self._claim_new(name, topology, runtime, budget)
+        try:
+            self.runtime(runtime).begin(name)
+            cluster = self._boot(cluster, topology.nodes)
+            limited = [self.runtime(runtime).limit(place) for place in cluster.places.values()]
+            return self._change(name, phase="up", owner=None, budgeted=all(limited))
+        except BaseException:
+            self._remove(name, runtime)
+            raise
+
+    def down(self, name: str) -> None:
+        """Remove a cluster and all it made.
+
+        Raises
+        ------
+        Busy : another scalelab is at work on it.
+        """
+        with self._ledger.lock():
+            cluster = self.find(name)
+            self._must_be_free(cluster)
+            self._ledger.write(dataclasses.replace(cluster, phase="removing", owner=_me()))
+        self._remove(name, cluster.runtime)
+
+    def down_all(self, runtimes: Collection[str]) -> list[str]:
+        """Remove every cluster of the ledger, and by label what the ledger does not know of.
+
+        Parameters
+        ----------
+        runtimes : those that can be asked for strays.
+
+        Returns
+        -------
+        One line for each thing removed or moved aside.
+
+        Raises
+        ------
+        Busy : another scalelab is at work on one of them; the others are removed.
+        """
+        done, busy = [], []
+        for name in self._ledger.names():
+            try:
+                self.down(name)
+                done.append(f"{name} is down")
+            except Busy as error:
+                busy.append((name, error))
+            except Damaged:
+                with self._ledger.lock():
+                    done.append(f"{name}: damaged, moved to {self._ledger.move_aside(name)}")
+        at_work = {name for name, _ in busy}
+        for runtime in runtimes:
+            # Under the lock no `up` can be between its entry in the ledger and its first act.
+            with self._ledger.lock():
+                strays = self.runtime(runtime).strays() - at_work - set(self._ledger.names())
+            for name in sorted(strays):
+                self.runtime(runtime).remove(name)
+                done.append(f"{name}: leftovers removed ({runtime})")
+        if busy:
+            raise busy[0][1]
+        return done
+
+    def stop(self, name: str | None, nodes: Collection[str], *, kill: bool = False) -> Cluster:
+        """Stop nodes (all when none is named), their data and ports kept."""
+        cluster = self._claim(name)
+        with self._released(cluster):
+            chosen = [self.place(cluster, node) for node in nodes or list(cluster.places)]
+            stopped = cluster.stopped | {place.node.name for place in chosen}
+            self._change(cluster.name, stopped=stopped)
+            for place in reversed(chosen):  # followers first
+                if handle := cluster.handles.get(place.node.name):
+                    self.runtime(cluster.runtime).stop(place, handle, kill=kill)
+        return self.find(cluster.name)
+
+    def start(self, name: str | None, nodes: Collection[str]) -> Cluster:
+        """Start the nodes (all when none is named) that do not run, with their data and ports."""
+        cluster = self._claim(name)
+        with self._released(cluster):
+            chosen = [self.place(cluster, node).node for node in nodes or list(cluster.places)]
+            idle = tuple(node for node in chosen if self._state(cluster, node.name) == "exited")
+            if idle:
+                stopped = cluster.stopped - {node.name for node in idle}
+                cluster = self._boot(self._change(cluster.name, stopped=stopped), idle)
+                for node in idle:
+                    self.runtime(cluster.runtime).limit(cluster.places[node.name])
+        return self.find(cluster.name)
+
+    def observe(self, cluster: Cluster) -> list[NodeReport]:
+        """Every node as it is now. Strictly read-only."""
+        with ThreadPoolExecutor(len(cluster.places)) as pool:
+            return list(
+                pool.map(lambda place: self._observe(cluster, place), cluster.places.values())
+            )
+
+    @contextlib.contextmanager
+    def in_use(self, name: str) -> Iterator[Cluster]:
+        """Hold a cluster for the length of a run: nobody else can stop it or take it down."""
+        cluster = self._claim(name)
+        with self._released(cluster):
+            yield cluster
+
+    # --- private: the ledger -----------------------------------------------------------------
+
+    def _claim_new(self, name: str, topology: Topology, runtime: str, budget: Budget) -> Cluster:
+        with self._ledger.lock():
+            left = self._ledger.read(name)
+            if left:
+                self._must_be_free(left)
+                if left.phase == "up":
+                    raise Busy(f"{name!r} has just been brought up by another scalelab")
+            taken = {
+                place.client.port
+                for other in self._ledger.clusters()[0]
+                if other.name != name
+                for place in other.places.values()
+            }
+            password = secrets.token_hex(16)
+            chosen = ports.reserve(len(topology.nodes), taken, self._ledger.state_id)
+            places = self.runtime(runtime).reserve(name, topology, budget, password, chosen)
+            cluster = Cluster(
+                name=name,
+                runtime=runtime,
+                topology=topology,
+                places=places,
+                budget=budget,
+                phase="starting",
+                created=time.time(),
+                owner=_me(),
+            )
+            self._ledger.write(cluster)
+        # A tool that was killed here before may have left anything behind, on either runtime.
+        for former in {runtime, left.runtime if left else runtime}:
+            self.runtime(former).remove(name)
+        return cluster
+
+    def _claim(self, name: str | None) -> Cluster:
+        with self._ledger.lock():
+            cluster = self.find(name)
+            self._must_be_free(cluster)
+            if cluster.phase != "up":
+                raise UsageError(
+                    f"{cluster.name!r} was never fully up",
+                    f"remove what is left: scalelab down --name {cluster.name}",
+                )
+            claimed = dataclasses.replace(cluster, owner=_me())
+            self._ledger.write(claimed)
+            return claimed
+
+    @contextlib.contextmanager
+    def _released(self, cluster: Cluster) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._change(cluster.name, owner=None)
+
+    def _change(self, name: str, **fields: object) -> Cluster:
+        with self._ledger.lock():
+            cluster = self._ledger.read(name)
+            if cluster is None:
+                raise ScalelabError(f"the ledger lost {name!r}", "run: scalelab down --all")
+            changed = dataclasses.replace(cluster, **fields)  # type: ignore[arg-type]
+            self._ledger.write(changed)
+            return changed
+
+    def _remove(self, name: str, runtime: str) -> None:
+        self.runtime(runtime).remove(name)
+        with self._ledger.lock():
+            self._ledger.forget(name)
+
+    def _must_be_free(self, cluster: Cluster) -> None:
+        if cluster.owner and cluster.owner != _me() and _lives(*cluster.owner):
+            raise Busy(
+                f"{cluster.name!r} is {_PHASES[cluster.phase]} by another scalelab"
+                f" (process {cluster.owner[0]})",
+                "wait until it is done, or end it",
+            )
+
+    @staticmethod
+    def _must_match(cluster: Cluster, topology: Topology, runtime: str, budget: Budget) -> None:
+        wanted = (topology.name, dict(topology.params), runtime, budget)
+        have = (
+            cluster.topology.name,
+            dict(cluster.topology.params),
+            cluster.runtime,
+            cluster.budget,
+        )
+        if wanted != have:
+            given = ", ".join(f"{k}={v}" for k, v in cluster.topology.params.items())
+            raise UsageError(
+                f"{cluster.name!r} is up already, as {cluster.topology.name}"
+                f" ({given or 'no parameters'}) on {cluster.runtime}",
+                "take it down first, or choose another --name",
+            )
+
+    # --- private: nodes ----------------------------------------------------------------------
+
+    def _boot(self, cluster: Cluster, nodes: Collection[Node]) -> Cluster:
+        """Start nodes side by side, each as soon as the one it follows is ready."""
+        abandoned = threading.Event()
+        done = {node.name: threading.Event() for node in nodes}
+
+        def boot(node: Node) -> None:
+            leader = done.get(node.follows or "")
+            while leader and not leader.wait(0.05):
+                if abandoned.is_set():
+                    return
+            handle = self._start(cluster, cluster.places[node.name], abandoned)
+            handles[node.name] = handle
+            done[node.name].set()
+
+        handles: dict[str, Handle] = dict(cluster.handles)
+        pool = ThreadPoolExecutor(len(nodes))
+        try:
+            futures = [pool.submit(boot, node) for node in nodes]
+            finished, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in finished:
+                future.result()
+        finally:
+            abandoned.set()
+            pool.shutdown()
+        return self._change(cluster.name, handles=handles)
+
+    def _start(self, cluster: Cluster, place: Place, abandoned: threading.Event) -> Handle:
+        service, runtime = self._services[place.node.service], self.runtime(cluster.runtime)
+        handle = runtime.start(place, service.launch(place, cluster.places))
+        deadline = time.monotonic() + _READY_PATIENCE_S
+        while not service.ready(place):
+            if abandoned.is_set():
+                break
+            if runtime.state(place, handle).state == "exited":
+                raise NodeDied(
+                    f"{place.node.name} ({place.node.service}) ended while it was starting",
+                    "the end of its log is above",
+                    runtime.logs(place, _LOG_LINES),
+                )
+            if time.monotonic() > deadline:
+                raise EnvironmentLacks(
+                    f"{place.node.name} did not answer within {_READY_PATIENCE_S:.0f} s",
+                    "the end of its log is above; is the machine overloaded?",
+                    runtime.logs(place, _LOG_LINES),
+                )
+            time.sleep(0.01)
+        return handle
+
+    def _state(self, cluster: Cluster, node: str) -> str:
+        handle = cluster.handles.get(node)
+        return self.runtime(cluster.runtime).state(cluster.places[node], handle).state
+
+    def _observe(self, cluster: Cluster, place: Place) -> NodeReport:
+        name = place.node.name
+        state = self.runtime(cluster.runtime).state(place, cluster.handles.get(name))
+        if state.state == "exited" and name in cluster.stopped:
+            state = dataclasses.replace(state, state="stopped")
+        facts = {}
+        if state.state == "running":
+            facts = dict(self._services[place.node.service].inspect(place, cluster.places))
+        return NodeReport(place, state, facts)
+
+
+def _me() -> tuple[int, float]:
+    return os.getpid(), psutil.Process().create_time()
+
+
+def _lives(pid: int, started: float) -> bool:
+    try:
+        return abs(psutil.Process(pid).create_time() - started) < 0.05
+    except psutil.Error:
+        return False

