@@ -1,0 +1,218 @@
+"""One run, start to finish: variants, interleaved rounds, summaries, claims.
+
+The clusters are up already (``cluster`` does that) and stay up; the load comes from a pool. Every
+round drives each variant once, in an order drawn anew, so that no variant is always the first on
+a cold machine or the last on a hot one.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from scalelab.errors import CheckFailed, EnvironmentLacks, ScalelabError, UnknownName, UsageError
+from scalelab.measure import claims, host
+from scalelab.measure.doubts import doubts
+from scalelab.measure.summary import overloaded, summarize
+from scalelab.model import Cluster, Lab, Load, Places, RunResult, Slice, Variant, WorkerReport
+from scalelab.protocols import Workload
+
+
+class Driver(Protocol):
+    """What drives one slice (``load.pool.Pool``)."""
+
+    def run(self, variant: Variant, places: Places, load: Load) -> tuple[WorkerReport, ...]:
+        """Drive the variant for one slice and return what each worker saw."""
+
+    def completed(self) -> int:
+        """Operations completed in the slice so far; read from another thread."""
+
+
+class Progress(Protocol):
+    """Told what is going on (``report.progress``)."""
+
+    def loading(self, variant: str) -> None:
+        """The variant's schema and data are being made."""
+
+    def slice(
+        self, variant: str, round: int, rounds: int, load: Load, completed: Callable[[], int]
+    ) -> None:
+        """A slice begins; ``completed`` is its live counter."""
+
+    def sliced(self, variant: str, round: int) -> None:
+        """The slice has ended."""
+
+
+class Silent:
+    """Progress nobody sees."""
+
+    def loading(self, variant: str) -> None: ...
+
+    def slice(
+        self, variant: str, round: int, rounds: int, load: Load, completed: Callable[[], int]
+    ) -> None: ...
+
+    def sliced(self, variant: str, round: int) -> None: ...
+
+
+def run(
+    lab_name: str,
+    lab: Lab,
+    clusters: Mapping[str, Cluster],
+    load: Load,
+    pool: Driver,
+    workload: Callable[[str], Workload],
+    *,
+    rounds: int = 5,
+    quick: bool = False,
+    versions: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Measure the variants of a lab against each other.
+
+    Parameters
+    ----------
+    clusters : the cluster of each variant to run, in the order of the table, baseline first.
+    load : of one slice; its seed also decides the order of the variants.
+    workload : finds a workload by its name (``catalog.workload``).
+    quick : a first look: no verdicts, no claims judged.
+    versions : of the servers, by service.
+
+    Raises
+    ------
+    UsageError : a variant the lab does not have, a claim that makes no sense, no rounds.
+    EnvironmentLacks : a workload's data could not be made.
+    CheckFailed : a variant answered nothing at all in some slice.
+    """
+    variants = _chosen(lab, clusters)
+    claims.check(lab)
+    if rounds < 1:
+        raise UsageError(f"a run needs at least one round, not {rounds}", "try --rounds 5")
+    progress = progress or Silent()
+    started, facts, steal = time.time(), host.facts(), host.Steal()
+    _load_data(variants, clusters, workload, progress)
+    slices: list[Slice] = []
+    for number in range(rounds):
+        # The same keys and arrivals for all variants of a round; others in the next.
+        drawn = replace(load, seed=_derive(load.seed, "slice", number))
+        for place, name in enumerate(order(list(variants), load.seed, number)):
+            progress.slice(name, number, rounds, drawn, pool.completed)
+            reports = pool.run(variants[name], clusters[name].places, drawn)
+            progress.sliced(name, number)
+            _must_answer(name, number, reports, lab.counted)
+            slices.append(Slice(name, number, place, reports))
+    if (share := steal.share()) is not None:
+        facts["steal_share"] = round(share, 4)
+    summaries = summarize(lab, list(variants), slices, load, quick=quick)
+    budgeted = all(clusters[name].budgeted for name in variants)
+    behind = [n for n in variants if overloaded(load, (s for s in slices if s.variant == n))]
+    first = clusters[next(iter(variants))]
+    return RunResult(
+        lab=lab_name,
+        title=lab.title,
+        counted=lab.counted,
+        runtime=first.runtime,
+        budget=first.budget,
+        budgeted=budgeted,
+        load=load,
+        rounds=rounds,
+        quick=quick,
+        started=started,
+        host=facts,
+        versions=dict(versions or {}),
+        summaries=summaries,
+        claims=claims.judge(lab, summaries, budgeted=budgeted, quick=quick),
+        warnings=(
+            *_unequal([clusters[name] for name in variants]),
+            *doubts(
+                summaries,
+                load,
+                facts,
+                rounds=rounds,
+                quick=quick,
+                budgeted=budgeted,
+                overloaded=behind,
+            ),
+        ),
+    )
+
+
+def order(names: Sequence[str], seed: int, round: int) -> list[str]:
+    """All names in the random order of one round; the same seed and round, the same order."""
+    drawn = list(names)
+    random.Random(_derive(seed, "order", round)).shuffle(drawn)
+    return drawn
+
+
+def _derive(seed: int, purpose: str, round: int) -> int:
+    """An independent 32-bit seed. A string seeds by its SHA-512, alike on every machine."""
+    return random.Random(f"{seed}/{purpose}/{round}").getrandbits(32)
+
+
+def _chosen(lab: Lab, clusters: Mapping[str, Cluster]) -> dict[str, Variant]:
+    """The lab's variants that have a cluster, in the order of ``clusters``."""
+    known = {variant.name: variant for variant in lab.variants}
+    for name in clusters:
+        if name not in known:
+            raise UnknownName("variant", name, known)
+    if not clusters:
+        raise UsageError("there is no variant to run", f"variants: {', '.join(known)}")
+    return {name: known[name] for name in clusters}
+
+
+def _load_data(
+    variants: Mapping[str, Variant],
+    clusters: Mapping[str, Cluster],
+    workload: Callable[[str], Workload],
+    progress: Progress,
+) -> None:
+    """Make every variant's schema and data, once a cluster and workload."""
+    done: set[tuple[str, str]] = set()
+    for name, variant in variants.items():
+        key = (clusters[name].name, variant.workload)
+        if key in done:
+            continue
+        done.add(key)
+        progress.loading(name)
+        try:
+            workload(variant.workload).load(clusters[name].places)
+        except ScalelabError:
+            raise
+        except Exception as error:  # whatever client library a workload uses, users' own included
+            reason = str(error).strip().split("\n")[0] or type(error).__name__
+            raise EnvironmentLacks(
+                f"{name}: the data of workload {variant.workload!r} could not be made: {reason}",
+                f"look at its servers with: scalelab status --name {clusters[name].name}",
+            ) from error
+
+
+def _must_answer(name: str, round: int, reports: Sequence[WorkerReport], counted: str) -> None:
+    """Raise when a slice completed nothing: whatever else the run measures would mean nothing."""
+    if sum(report.counts.get(counted, 0) for report in reports) > 0:
+        return
+    errors = Counter[str]()
+    for report in reports:
+        errors.update(report.errors)
+    if not errors:
+        raise CheckFailed(
+            f"{name} completed no {counted} in round {round + 1}",
+            "give it more time with --duration, or more load with --clients or --rate",
+        )
+    kind, count = errors.most_common(1)[0]
+    raise CheckFailed(
+        f"{name} completed no {counted} in round {round + 1}: {count:,} of its "
+        f"{errors.total():,} errors were {kind}",
+        "see which node is down with: scalelab status, and why with: scalelab logs NODE",
+    )
+
+
+def _unequal(clusters: Sequence[Cluster]) -> list[str]:
+    """A warning when the variants did not get the same means."""
+    means = {(cluster.runtime, cluster.budget, cluster.budgeted) for cluster in clusters}
+    if len(means) == 1:
+        return []
+    return ["the variants ran on different runtimes or node budgets: compare them with care"]

@@ -1,0 +1,138 @@
+"""Judge a lab's claims by a run: confirmed, refuted or inconclusive. Pure.
+
+A claim on ``ratio`` is confirmed when its whole interval lies on the claimed side and refuted when
+all of it lies on the other. A claim on correctness (``stale``, ``error_share``, ...) is judged by
+the figure itself, because one stale read proves that there are some. Everything else is about
+speed: where CPU budgets are not enforced, nodes share one machine's cores, no node is a machine
+of its own, and no such claim is judged.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from scalelab.errors import UnknownName, UsageError
+from scalelab.measure import statistics
+from scalelab.measure.summary import LIMIT_SHARE
+from scalelab.model import Claim, ClaimResult, Lab, VariantSummary
+
+RATIO = "ratio"
+STALENESS = frozenset({"stale", "stale_share", "stale_max_age_ms"})
+CORRECTNESS = STALENESS | {"error_share", "judged"}
+METRICS = frozenset(
+    {RATIO}
+    | {
+        field.name
+        for field in dataclasses.fields(VariantSummary)
+        if field.type in ("float", "int", "float | None")
+    }
+)
+"""What a claim may speak of: the ratio, and every figure of a variant's summary."""
+
+
+def check(lab: Lab) -> None:
+    """Raise UsageError for a claim that speaks of no variant or no metric there is."""
+    for claim in lab.claims:
+        names = [variant.name for variant in lab.variants]
+        if claim.variant not in names:
+            raise UnknownName("variant", claim.variant, names)
+        if claim.metric not in METRICS:
+            raise UnknownName("metric", claim.metric, METRICS)
+        if claim.metric == RATIO and claim.variant == names[0]:
+            raise UsageError(
+                f"the lab claims a ratio of {names[0]!r}, which is its own baseline",
+                "claim it of another variant",
+            )
+
+
+def judge(
+    lab: Lab, summaries: Sequence[VariantSummary], *, budgeted: bool, quick: bool
+) -> tuple[ClaimResult, ...]:
+    """One result a claim that this run can speak of.
+
+    Claims on variants left out of the run are not in it, nor are ratios when the lab's own
+    baseline was left out.
+
+    Parameters
+    ----------
+    summaries : the variants that ran, their baseline first.
+    budgeted : whether CPU budgets were enforced.
+    """
+    by_name = {summary.name: summary for summary in summaries}
+    own_baseline = summaries[0].name == lab.variants[0].name
+    return tuple(
+        _judge(claim, by_name[claim.variant], summaries[0], budgeted=budgeted, quick=quick)
+        for claim in lab.claims
+        if claim.variant in by_name and (claim.metric != RATIO or own_baseline)
+    )
+
+
+def _judge(
+    claim: Claim,
+    summary: VariantSummary,
+    baseline: VariantSummary,
+    *,
+    budgeted: bool,
+    quick: bool,
+) -> ClaimResult:
+    figure, bounds, doubts = _figure(claim, summary, baseline)
+    if quick:
+        doubts.append("a quick run judges nothing")
+    if not budgeted and claim.metric not in CORRECTNESS:
+        doubts.append("CPU budgets are not enforced here")
+    if doubts or bounds is None:
+        return ClaimResult(claim.text, "inconclusive", _join([figure, *doubts]))
+    return ClaimResult(claim.text, _outcome(claim, *bounds), figure)
+
+
+def _figure(
+    claim: Claim, summary: VariantSummary, baseline: VariantSummary
+) -> tuple[str, tuple[float, float] | None, list[str]]:
+    """The figure in words, the bounds it is known within, and what speaks against judging it."""
+    if claim.metric == RATIO:
+        return _ratio(summary, baseline)
+    value = getattr(summary, claim.metric)
+    if value is None:
+        return "", None, ["too few samples"]
+    figure = f"{claim.metric} {value:.4g}"
+    if claim.metric in STALENESS:
+        figure = f"{summary.stale:,} of {summary.judged:,} reads stale"
+        if summary.judged == 0:
+            return "", None, ["no read was judged"]
+    return figure, (value, value), []
+
+
+def _ratio(
+    summary: VariantSummary, baseline: VariantSummary
+) -> tuple[str, tuple[float, float] | None, list[str]]:
+    found = summary.comparison
+    if found is None or found.low is None or found.high is None:
+        return "", None, ["too few rounds to compare"]
+    figure = f"{found.ratio:.2f}x [{found.low:.2f}, {found.high:.2f}]"
+    bounds = statistics.known(
+        found.low,
+        found.high,
+        variant_limited=summary.cpu_share >= LIMIT_SHARE,
+        baseline_limited=baseline.cpu_share >= LIMIT_SHARE,
+    )
+    rounds = len(summary.by_round)
+    doubts = [] if rounds >= statistics.MIN_ROUNDS else [f"{rounds} rounds are too few"]
+    return figure, bounds, doubts
+
+
+def _outcome(claim: Claim, low: float, high: float) -> str:
+    """Where the interval [low, high] lies against the claimed bounds."""
+    above = claim.low is None or low >= claim.low
+    below = claim.high is None or high <= claim.high
+    if above and below:
+        return "confirmed"
+    if (claim.low is not None and high < claim.low) or (
+        claim.high is not None and low > claim.high
+    ):
+        return "refuted"
+    return "inconclusive"
+
+
+def _join(parts: Iterable[str]) -> str:
+    return "; ".join(part for part in parts if part)

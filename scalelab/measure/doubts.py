@@ -1,0 +1,90 @@
+"""What a reader should doubt about a run, in sentences. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from scalelab.measure.statistics import MIN_ROUNDS
+from scalelab.measure.summary import KEPT_UP, LIMIT_SHARE, WARN_SHARE
+from scalelab.model import Load, VariantSummary
+
+STEAL = 0.05
+"""Share of CPU time taken by the hypervisor from which figures are too low to trust."""
+
+
+def doubts(
+    summaries: Sequence[VariantSummary],
+    load: Load,
+    host: Mapping[str, str | int | float],
+    *,
+    rounds: int,
+    quick: bool,
+    budgeted: bool,
+    overloaded: Collection[str],
+) -> tuple[str, ...]:
+    """Every warning that this run deserves, the gravest first.
+
+    Parameters
+    ----------
+    overloaded : variants that fell behind an open loop's arrivals.
+    """
+    return (
+        *_generator(summaries),
+        *_overload(summaries, overloaded),
+        *_errors(summaries),
+        *_machine(load, host, budgeted),
+        *_rounds(rounds, quick),
+    )
+
+
+def _generator(summaries: Iterable[VariantSummary]) -> Iterator[str]:
+    for summary in summaries:
+        share = f"its busiest worker used {summary.cpu_share:.0%} of a core"
+        if summary.cpu_share >= LIMIT_SHARE:
+            yield (
+                f"{summary.name}: limited by the load generator, the figure is invalid ({share}): "
+                "the servers can do more; try more --workers"
+            )
+        elif summary.cpu_share >= WARN_SHARE:
+            yield f"{summary.name}: the load generator may distort the figure ({share})"
+
+
+def _overload(summaries: Iterable[VariantSummary], names: Collection[str]) -> Iterator[str]:
+    for summary in summaries:
+        if summary.name in names:
+            yield (
+                f"{summary.name}: overloaded, less than {KEPT_UP:.0%} of the planned "
+                f"{summary.offered:,.0f} operations/s were answered; its percentiles are withheld"
+            )
+
+
+def _errors(summaries: Iterable[VariantSummary]) -> Iterator[str]:
+    for summary in summaries:
+        if summary.errors:
+            kinds = sorted(summary.errors.items(), key=lambda item: -item[1])
+            listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds[:3])
+            more = f" and {len(kinds) - 3} more kinds" if len(kinds) > 3 else ""
+            failed = sum(summary.errors.values())
+            total = summary.operations + failed
+            yield f"{summary.name}: {failed:,} of {total:,} operations failed: {listed}{more}"
+
+
+def _machine(load: Load, host: Mapping[str, str | int | float], budgeted: bool) -> Iterator[str]:
+    cpus, busy = host.get("cpus", 0), host.get("load_average_1min", 0.0)
+    steal = host.get("steal_share", 0.0)
+    if not budgeted:
+        yield (
+            "CPU budgets are not enforced here: all nodes share this machine's cores, so no "
+            "scaling claim is judged"
+        )
+    if isinstance(cpus, int) and load.workers > cpus > 0:
+        yield f"{load.workers} workers on {cpus} cores compete with each other and the servers"
+    if isinstance(steal, float) and steal >= STEAL:
+        yield f"other guests of this machine's host took {steal:.0%} of its CPU time (steal)"
+    if isinstance(busy, float) and isinstance(cpus, int) and busy >= cpus > 0:
+        yield f"the machine was busy before the run began (load average {busy:g} on {cpus} cores)"
+
+
+def _rounds(rounds: int, quick: bool) -> Iterator[str]:
+    if rounds < MIN_ROUNDS and not quick:
+        yield f"a verdict takes {MIN_ROUNDS} rounds, this run had {rounds}"

@@ -1,0 +1,151 @@
+"""Slices in, one row of the result table a variant out. Pure.
+
+Latencies come from the merged HdrHistograms of all rounds and workers, in the operation kind the
+lab counts. A percentile is given only where at least one sample is expected beyond it: p95 needs
+20 samples, p99 100, p99.9 1,000. Throughput is a mean of rounds, because rounds are the unit that
+repeats; its interval says how the mean would move with other rounds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from hdrh.histogram import HdrHistogram
+
+from scalelab.measure import statistics
+from scalelab.model import Comparison, Lab, Load, Slice, VariantSummary, WorkerReport
+
+WARN_SHARE = 0.8
+"""Busiest worker's share of a core from which the generator may distort the figure."""
+LIMIT_SHARE = 0.9
+"""The share from which the generator, not the servers, is taken to be the limit."""
+KEPT_UP = 0.95
+"""Completed over planned arrivals below which an open loop is called overloaded."""
+
+
+def summarize(
+    lab: Lab, names: Sequence[str], slices: Iterable[Slice], load: Load, *, quick: bool
+) -> tuple[VariantSummary, ...]:
+    """One summary a variant, in the order of ``names``, compared with the first of them.
+
+    Parameters
+    ----------
+    slices : all of a run, in any order.
+    quick : no verdicts.
+    """
+    mine: dict[str, list[Slice]] = {name: [] for name in names}
+    for piece in sorted(slices, key=lambda piece: piece.round):
+        mine[piece.variant].append(piece)
+    by_round = {name: [throughput(piece, lab.counted) for piece in mine[name]] for name in mine}
+    limited = {name for name in names if generator_share(mine[name]) >= LIMIT_SHARE}
+    comparisons = statistics.compare(by_round, quick=quick, limited=limited)
+    return tuple(
+        _summary(name, mine[name], by_round[name], lab.counted, load, comparisons[name])
+        for name in names
+    )
+
+
+def throughput(piece: Slice, counted: str) -> float:
+    """Counted operations per second of one slice, each worker over its own measured time."""
+    return sum(
+        report.counts.get(counted, 0) / report.elapsed_s
+        for report in piece.reports
+        if report.elapsed_s > 0
+    )
+
+
+def generator_share(slices: Sequence[Slice]) -> float:
+    """CPU share of the busiest worker (1 = one core), mean over the rounds."""
+    shares = [max((r.cpu_share for r in piece.reports), default=0.0) for piece in slices]
+    return sum(shares) / len(shares) if shares else 0.0
+
+
+def overloaded(load: Load, slices: Iterable[Slice]) -> bool:
+    """Whether an open loop's servers fell behind the arrivals, so that latency only grew."""
+    if load.rate is None:
+        return False
+    reports = [report for piece in slices for report in piece.reports]
+    planned = sum(report.planned for report in reports)
+    return sum(_answered(report) for report in reports) < KEPT_UP * planned
+
+
+def gated(histogram: HdrHistogram, percentile: float) -> float | None:
+    """A percentile in ms, None with too few samples for one to be expected beyond it."""
+    needed = math.ceil(round(1 / (1 - percentile / 100), 6))
+    if histogram.get_total_count() < needed:
+        return None
+    return float(histogram.get_value_at_percentile(percentile)) / 1000
+
+
+def merge(encoded: Iterable[bytes]) -> HdrHistogram:
+    """The sum of encoded histograms; with none, an empty one of 1 us to 1 hour, 3 digits."""
+    merged: HdrHistogram | None = None
+    for blob in encoded:
+        histogram = HdrHistogram.decode(blob)
+        if merged is None:
+            # Not the decoded one itself: its counts may be cut short where its own values end.
+            merged = HdrHistogram(
+                histogram.lowest_trackable_value,
+                histogram.highest_trackable_value,
+                histogram.significant_figures,
+            )
+        merged.add(histogram)
+    return HdrHistogram(1, 3_600_000_000, 3) if merged is None else merged
+
+
+def _answered(report: WorkerReport) -> int:
+    """Operations of every kind that got an answer, right or wrong."""
+    return _completed(report) + sum(report.errors.values())
+
+
+def _completed(report: WorkerReport) -> int:
+    # ``counts`` also has the workload's own events ("hit"); only operations have a histogram.
+    return sum(report.counts.get(kind, 0) for kind in report.histograms)
+
+
+def _summary(
+    name: str,
+    slices: Sequence[Slice],
+    by_round: Sequence[float],
+    counted: str,
+    load: Load,
+    comparison: Comparison | None,
+) -> VariantSummary:
+    reports = [report for piece in slices for report in piece.reports]
+    response = merge(r.histograms[counted] for r in reports if counted in r.histograms)
+    steady = not overloaded(load, slices)
+    counts, errors = Counter[str](), Counter[str]()
+    for report in reports:
+        counts.update(report.counts)
+        errors.update(report.errors)
+    operations, failed = sum(map(_completed, reports)), errors.total()
+    judged, stale = sum(r.judged for r in reports), sum(r.stale for r in reports)
+    mean, low, high = statistics.mean_interval(by_round)
+    samples = response.get_total_count()
+    return VariantSummary(
+        name=name,
+        throughput=mean,
+        throughput_low=low,
+        throughput_high=high,
+        # A queue that only grows has no steady state: its percentiles depend on when one stops.
+        mean_ms=response.get_mean_value() / 1000 if samples and steady else None,
+        p50_ms=gated(response, 50) if steady else None,
+        p95_ms=gated(response, 95) if steady else None,
+        p99_ms=gated(response, 99) if steady else None,
+        max_ms=response.get_max_value() / 1000 if samples else None,
+        operations=operations,
+        errors=dict(errors),
+        error_share=failed / (operations + failed) if operations + failed else 0.0,
+        judged=judged,
+        stale=stale,
+        stale_share=stale / judged if judged else None,
+        stale_max_age_ms=max((r.stale_max_age_ms for r in reports), default=0.0),
+        counts=dict(counts),
+        cpu_share=generator_share(slices),
+        send_lag_p99_ms=gated(merge(r.send_lag for r in reports), 99) or 0.0,
+        offered=load.rate,
+        by_round=tuple(by_round),
+        comparison=comparison,
+    )

@@ -1,0 +1,160 @@
+"""A run as a versioned JSON document, and back. Pure.
+
+Every key that holds a quantity names its unit (``p99_ms``, ``throughput_per_s``). The schema's
+version changes with any change to the keys or their meaning, so that a reader can be strict: a
+document either is exactly this, or is refused. ``tests/unit/report`` pins it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from scalelab.errors import UsageError
+from scalelab.model import Budget, Comparison, Load, RunResult, VariantSummary
+
+SCHEMA = "scalelab.run"
+VERSION = 1
+
+# Where a field's key differs from its name: to name the unit, or to speak plainly.
+_KEYS: Mapping[type, Mapping[str, str]] = {
+    RunResult: {"started": "started_unix_s", "summaries": "variants"},
+    Budget: {"cpus": "cpu_cores", "memory": "memory_bytes"},
+    Load: {"rate": "rate_per_s"},
+    Comparison: {"low": "ratio_low", "high": "ratio_high"},
+    VariantSummary: {
+        "throughput": "throughput_per_s",
+        "throughput_low": "throughput_low_per_s",
+        "throughput_high": "throughput_high_per_s",
+        "cpu_share": "generator_cpu_share",
+        "offered": "offered_per_s",
+        "by_round": "throughput_by_round_per_s",
+    },
+}
+
+
+def build(result: RunResult) -> dict[str, Any]:
+    """The document of a run, ready for ``json``."""
+    return {"schema": SCHEMA, "version": VERSION, **_plain(result)}
+
+
+def dump(result: RunResult) -> str:
+    """The document of a run as text."""
+    return json.dumps(build(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def load(text: str, source: str = "the report") -> RunResult:
+    """The run in a document.
+
+    Parameters
+    ----------
+    source : what to call the document in an error (its file name).
+
+    Raises
+    ------
+    UsageError : it is damaged, of another version, or not a scalelab run at all.
+    """
+    try:
+        document = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{source} is damaged: {error}", "write it again with: scalelab bench LAB --json FILE"
+        ) from None
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise UsageError(
+            f"{source} is not a scalelab run", f'one has "schema": "{SCHEMA}" at its top'
+        )
+    if document.get("version") != VERSION or isinstance(document["version"], bool):
+        raise UsageError(
+            f"{source} has version {document.get('version')!r} of the schema, not {VERSION}",
+            "read it with the scalelab that wrote it, or run the lab again",
+        )
+    body = {key: value for key, value in document.items() if key not in ("schema", "version")}
+    try:
+        result = _build(RunResult, body, "")
+    except _Damaged as error:
+        raise UsageError(
+            f"{source} is damaged: {error}", "write it again with: scalelab bench LAB --json FILE"
+        ) from None
+    assert isinstance(result, RunResult)
+    if not result.summaries:
+        raise UsageError(f"{source} is damaged: it has no variants")
+    return result
+
+
+class _Damaged(Exception):
+    """A value that does not fit the schema."""
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        keys = _KEYS.get(type(value), {})
+        return {
+            keys.get(field.name, field.name): _plain(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+        }
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _build(kind: Any, value: Any, path: str) -> Any:
+    """``value`` as the type ``kind`` says, or _Damaged with the path to it."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:
+        return _one_of(arguments, value, path)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise _Damaged(f"{path} is not a list")
+        return tuple(_build(arguments[0], v, f"{path}[{i}]") for i, v in enumerate(value))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        if not isinstance(value, dict):
+            raise _Damaged(f"{path} is not an object")
+        return {key: _build(arguments[1], v, f"{path}.{key}") for key, v in value.items()}
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return _object(kind, value, path)
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise _Damaged(f"{path} is {value!r}, not {_NAMES.get(kind, kind.__name__)}")
+    return value
+
+
+_NAMES = {int: "a whole number", float: "a number", str: "a text", types.NoneType: "null"}
+
+
+def _one_of(kinds: tuple[Any, ...], value: Any, path: str) -> Any:
+    """The first kind that fits exactly, so that a whole number stays one."""
+    for kind in sorted(kinds, key=lambda kind: kind is not type(value)):
+        try:
+            return _build(kind, value, path)
+        except _Damaged as error:
+            damaged = error
+            if dataclasses.is_dataclass(kind) and isinstance(value, dict):
+                break  # its own message says which part of the object is wrong
+    raise damaged
+
+
+def _object(kind: type, value: Any, path: str) -> Any:
+    if not isinstance(value, dict):
+        raise _Damaged(f"{path or 'it'} is not an object")
+    hints, keys = typing.get_type_hints(kind), _KEYS.get(kind, {})
+    named = {keys.get(name, name): name for name in hints}
+    prefix = f"{path}." if path else ""
+    if missing := [key for key in named if key not in value]:
+        raise _Damaged(f"{prefix}{missing[0]} is missing")
+    if unknown := [key for key in value if key not in named]:
+        raise _Damaged(f"{prefix}{unknown[0]} is unknown")
+    return kind(
+        **{name: _build(hints[name], value[key], f"{prefix}{key}") for key, name in named.items()}
+    )
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")

@@ -1,0 +1,140 @@
+"""The lines above and below the result table: what ran, what came out, what to doubt. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from scalelab.model import RunResult, VariantSummary
+from scalelab.report import words
+
+MARKS = {"confirmed": ("✓", "green"), "refuted": ("✗", "red")}
+UNKNOWN = ("?", "yellow")
+
+
+def header(result: RunResult, width: int) -> Text:
+    """What was run, where and how, in one line (or more where the terminal is narrow).
+
+    Parameters
+    ----------
+    width : of the terminal, in columns.
+    """
+    rounds = "1 round" if result.rounds == 1 else f"{result.rounds} rounds"
+    parts = [
+        result.runtime,
+        words.budget(result.budget, enforced=result.budgeted),
+        words.loop(result.load),
+        f"{rounds} of {words.seconds(result.load.duration_s)}, interleaved",
+        f"seed {result.load.seed}",
+    ]
+    if result.quick:
+        parts.append("quick look, no verdicts")
+    lines = [result.lab]
+    for part in parts:
+        # Broken between the parts, never inside one.
+        if len(lines[-1]) + 3 + len(part) <= width:
+            lines[-1] += f" · {part}"
+        else:
+            lines.append(part)
+    text = Text("\n".join(lines))
+    text.stylize("bold", 0, len(result.lab))
+    return text
+
+
+def found(result: RunResult) -> Iterator[Text]:
+    """What came out, each variant against the baseline, and the correctness beside the speed."""
+    baseline, *others = result.summaries
+    if not others and (stale := _staleness(baseline)):
+        yield Text(f"{baseline.name}: {stale}.")
+    for summary in others:
+        parts = [part for part in (_speed(summary, baseline, result), _staleness(summary)) if part]
+        if parts:
+            yield Text(f"{summary.name}: {'; '.join(parts)}.")
+    if fastest := _fastest(result):
+        figure = words.thousands(fastest.throughput)
+        yield Text(f"fastest: {fastest.name}, {figure} {words.plural(result.counted)}/s.")
+
+
+def method(result: RunResult) -> Iterator[Text]:
+    """Whether the generator was the limit, and what was cut."""
+    busiest = max(result.summaries, key=lambda summary: summary.cpu_share)
+    lag = max(summary.send_lag_p99_ms for summary in result.summaries)
+    said = "not the limit" if busiest.cpu_share < 0.8 else f"see {busiest.name}'s warning"
+    yield Text(
+        f"generator: {busiest.cpu_share:.0%} of one core, send lag p99 {words.ms(lag)} ms: {said}.",
+        style="dim",
+    )
+    if result.load.warmup_s > 0:
+        cut = words.seconds(result.load.warmup_s)
+        yield Text(f"warm-up: the first {cut} of every slice are cut.", style="dim")
+
+
+def claims(result: RunResult) -> RenderableType:
+    """One line a claim, with its figure."""
+    grid = _grid()
+    for index, claim in enumerate(result.claims):
+        mark, style = MARKS.get(claim.outcome, UNKNOWN)
+        figure = f" ({claim.figure})" if claim.figure else ""
+        # The word too: a mark alone is lost on a screen reader, its colour on NO_COLOR.
+        said = Text.assemble((mark, style), f" {claim.text}: {claim.outcome}", (figure, "dim"))
+        grid.add_row("" if index else "claims", said)
+    return grid
+
+
+def warnings(result: RunResult) -> RenderableType:
+    """One line a warning; what wraps stays under its text."""
+    grid = _grid()
+    for warning in result.warnings:
+        grid.add_row(Text("warning", "yellow bold"), Text(warning))
+    return grid
+
+
+def _grid() -> Table:
+    """A label, and text that wraps beside it and never under it."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    return grid
+
+
+def _fastest(result: RunResult) -> VariantSummary | None:
+    """The variant whose interval lies above all others': nothing less is called fastest."""
+    if len(result.summaries) < 3 or result.quick or result.rounds < 5:
+        return None
+    best = max(result.summaries[1:], key=lambda summary: summary.throughput).comparison
+    rest = [s.comparison for s in result.summaries[1:] if s.comparison is not best]
+    if best is None or best.verdict != "faster" or best.low is None:
+        return None
+    if any(other and (other.high or math.inf) >= best.low for other in rest):
+        return None
+    return next(summary for summary in result.summaries if summary.comparison is best)
+
+
+def _speed(summary: VariantSummary, baseline: VariantSummary, result: RunResult) -> str:
+    against = summary.comparison
+    if against is None:
+        return ""
+    counted = f"the {words.plural(result.counted)} of {baseline.name}"
+    if against.verdict == "same":
+        return f"as many {words.plural(result.counted)} as {baseline.name}, within 5%"
+    if against.verdict == "inconclusive":
+        return (
+            f"{words.ratio(against.ratio)}x {counted}, but it may be noise; more rounds would tell"
+        )
+    return f"{words.ratio(against.ratio)}x {counted}"
+
+
+def _staleness(summary: VariantSummary) -> str:
+    if summary.judged == 0:
+        return ""
+    if summary.stale == 0:
+        return f"none of {summary.judged:,} judged reads was stale"
+    age = words.ms(summary.stale_max_age_ms)
+    return (
+        f"{words.share(summary.stale_share)} of {summary.judged:,} judged reads were stale, "
+        f"by {age} ms at most"
+    )
