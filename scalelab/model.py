@@ -142,10 +142,13 @@ class Launch:
     run : the server, in the foreground.
     files : content by file name, put in the place's ``conf_dir`` with mode 0600.
     env : environment variables; never a secret.
+    stale : files a killed server leaves that would stop the next start; nothing of the node runs
+        when they are removed.
     """
 
     run: tuple[str, ...]
     prepare: tuple[tuple[str, ...], ...] = ()
+    stale: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
 

