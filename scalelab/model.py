@@ -308,9 +308,11 @@ class WorkerReport:
     histograms : encoded HdrHistograms of response times in microseconds, by operation kind.
     service : the same, counted from the moment of sending (differs in an open loop).
     send_lag : an encoded HdrHistogram of how late requests were sent, in microseconds.
-    counts : completed operations by kind, and what the workload counted ("hit", "miss").
+    counts : operations completed in the measured time, by kind, and what the workload counted
+        ("hit", "miss"). An open loop's histograms and errors are of those planned in that time.
     errors : failed operations by kind of error.
-    per_second : completed operations in each second from the start, the warm-up included.
+    per_second : completed operations in each second from the start, the warm-up included; the
+        last may be cut short.
     judged : reads judged against the history.
     stale : of them, those that missed a write acknowledged before they were invoked.
     stale_max_age_ms : the largest age of a stale read, in ms (0 without one).

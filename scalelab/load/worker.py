@@ -1,0 +1,280 @@
+"""One worker's part of one slice: many sessions, one event loop, one report."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import random
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from scalelab.errors import CheckFailed, RequestFailed, ScalelabError
+from scalelab.load import schedule
+from scalelab.load.keys import Keys
+from scalelab.load.loop import Loop, now, sleep_until
+from scalelab.load.recorder import Recorder
+from scalelab.load.shared import Shared
+from scalelab.measure.staleness import Staleness
+from scalelab.model import Load, Place, Places, WorkerReport
+from scalelab.protocols import Connection, History, Session, Workload
+
+_CONNECT_S = 10.0
+_GRACE_S = 2.0
+_TICK_S = 0.01
+_TICKS_A_FLUSH = 10
+_BACKOFF_S = (0.01, 0.5)
+
+# Distinct streams of one seed: one a purpose, so that no two draw the same numbers.
+_ARRIVALS, _READ_KEYS, _OWN_KEYS = range(3)
+
+
+@dataclass(frozen=True)
+class SliceTask:
+    """What a worker has to do; plain data that crosses processes and machines.
+
+    Parameters
+    ----------
+    workload : its name, a file of ``scalelab/workloads``.
+    options : the variant's options for it.
+    load : of the whole slice; ``load.workers`` tasks make it up.
+    worker : which of them this is, from 0.
+    """
+
+    places: Places
+    workload: str
+    options: Mapping[str, float | int | str | bool]
+    load: Load
+    worker: int
+
+
+def find_workload(name: str) -> Workload:
+    """The workload of that name."""
+    module = importlib.import_module(f"scalelab.workloads.{name}")
+    return cast(Workload, module.WORKLOAD)
+
+
+def connect(place: Place) -> Connection:
+    """A connection to a node, by the client of its service. Nothing is sent yet."""
+    module = importlib.import_module(f"scalelab.clients.{place.node.service}")
+    return cast(Connection, module.Connection(place))
+
+
+def run_slice(task: SliceTask) -> WorkerReport:
+    """Drive the workload for one slice and report.
+
+    Top-level and self-contained: any ``concurrent.futures`` executor can run it.
+    """
+    try:
+        return _run(task)
+    except ScalelabError:
+        raise
+    except Exception as problem:
+        # A workload is anybody's code: whatever it raises is translated here.
+        raise CheckFailed(
+            f"the workload {task.workload} failed: {type(problem).__name__}: {problem}",
+            details=traceback.format_exc().splitlines(),
+        ) from None
+
+
+def _run(task: SliceTask) -> WorkerReport:
+    workload = find_workload(task.workload)
+    judge = Staleness(workload.versions(task.places), now(), task.worker, task.load.workers)
+    worker = _Slice(task, workload, judge, Shared.current())
+    # Nothing here makes cycles worth collecting, and a collection is a pause for every session.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        return worker.run()
+    finally:
+        worker.close()
+        gc.enable()
+        gc.unfreeze()
+
+
+class _Context:
+    """What a session is given (see ``protocols.SessionContext``)."""
+
+    def __init__(
+        self, task: SliceTask, number: int, keys: Keys, history: History, events: Counter[str]
+    ) -> None:
+        load = task.load
+        self.places = task.places
+        self.random = random.Random(f"{load.seed}/{number}")
+        self.history = history
+        self.number = number
+        self.sessions = load.clients
+        self.now: Callable[[], float] = now
+        own = keys.own_stream((load.seed, _OWN_KEYS, number), task.worker, load.workers)
+        self.next_key: Callable[[], int] = keys.stream((load.seed, _READ_KEYS, number)).__next__
+        self.next_own_key: Callable[[], int] = own.__next__
+        self.connections: list[Connection] = []
+        self._events = events
+
+    def connect(self, node: str) -> Any:
+        connection = connect(self.places[node])
+        self.connections.append(connection)
+        return connection
+
+    def count(self, what: str) -> None:
+        self._events[what] += 1
+
+
+class _Slice:
+    def __init__(
+        self, task: SliceTask, workload: Workload, judge: Staleness, shared: Shared | None
+    ) -> None:
+        self._task, self._load = task, task.load
+        self._judge, self._shared = judge, shared
+        self._loop, self._recorder = Loop(), Recorder()
+        self._contexts: list[_Context] = []
+        self._sessions: list[Session] = []
+        self._begin_at = self._over_at = 0.0
+        self._arrivals: Iterator[float] = iter(())
+        self._planned = self._unsent = 0
+        keys = Keys(workload.keys, workload.distribution)
+        for number in range(task.worker, self._load.clients, self._load.workers):
+            context = _Context(task, number, keys, judge, self._recorder.events)
+            self._contexts.append(context)
+            self._sessions.append(workload.session(context, task.options))
+
+    def run(self) -> WorkerReport:
+        self._connect()
+        if self._shared is not None:
+            self._shared.meet(self._task.worker, self._load.workers)
+        load, recorder, start = self._load, self._recorder, now()
+        self._begin_at = start + load.warmup_s
+        self._over_at = self._begin_at + load.duration_s
+        recorder.start(start)
+        self._spawn(start)
+        self._drive(start, self._begin_at)
+        recorder.begin()
+        self._judge.begin()
+        self._drive(start, self._over_at)
+        recorder.end()
+        # Requests under way may finish: cut off, a write would be neither done nor undone.
+        self._loop.run(now() + (0 if self._stopped() else _GRACE_S))
+        self._loop.close()
+        self._unsent += sum(planned >= self._begin_at for planned in self._arrivals)
+        recorder.flush()
+        planned = None if load.rate is None else self._planned + self._unsent
+        return recorder.report(self._judge, planned, self._unsent)
+
+    def close(self) -> None:
+        self._loop.close()
+        for context in self._contexts:
+            for connection in context.connections:
+                connection.close()
+
+    def _connect(self) -> None:
+        """Connect every session. Who fails will try again as part of its first operation."""
+
+        async def opening(connections: list[Connection]) -> None:
+            for connection in connections:
+                try:
+                    await connection.open()
+                except RequestFailed:
+                    return
+
+        for context in self._contexts:
+            self._loop.spawn(opening(context.connections))
+        self._loop.run(now() + _CONNECT_S)
+        for task in self._loop.tasks:
+            self._loop.cancel(task)
+
+    def _spawn(self, start: float) -> None:
+        load = self._load
+        if load.rate is not None:
+            rate, until = load.rate / load.workers, load.warmup_s + load.duration_s
+            offsets = schedule.poisson(rate, until, (load.seed, _ARRIVALS, self._task.worker))
+            self._arrivals = (start + offset for offset in offsets)
+        for session, context in zip(self._sessions, self._contexts, strict=True):
+            drive = self._closed if load.rate is None else self._open
+            self._loop.spawn(drive(session, context.random))
+
+    def _drive(self, start: float, until: float) -> None:
+        """Run the loop until then, in ticks that watch the loop, the counts and the parent."""
+        recorder, tick = self._recorder, 0
+        origin = now()
+        while not self._stopped():
+            tick += 1
+            due = min(origin + tick * _TICK_S, until)
+            self._loop.run(due)
+            if self._load.rate is None:
+                # Nothing is planned in a closed loop; how late the loop comes is what can be told.
+                recorder.lag.append(now() - due)
+            if due == until:
+                return
+            if tick % _TICKS_A_FLUSH == 0:
+                recorder.flush()
+                if self._shared is not None:
+                    self._shared.completed[self._task.worker] = recorder.completed
+
+    def _stopped(self) -> bool:
+        return self._shared is not None and self._shared.stopped()
+
+    async def _closed(self, session: Session, chance: random.Random) -> None:
+        operate, response, over_at = session.operate, self._recorder.response, self._over_at
+        failures, started = 0, now()
+        while True:
+            try:
+                kind = await operate()
+            except RequestFailed as failure:
+                if now() >= over_at:
+                    return
+                self._recorder.errors[failure.kind] += 1
+                failures = await self._back_off(failure, failures, chance)
+                started = now()
+                continue
+            except GeneratorExit:
+                self._recorder.errors["no answer"] += 1
+                raise
+            ended = now()
+            if ended >= over_at:
+                return
+            response[kind].append(ended - started)
+            started, failures = ended, 0
+
+    async def _open(self, session: Session, chance: random.Random) -> None:
+        operate, recorder = session.operate, self._recorder
+        failures = 0
+        # All sessions draw from the one schedule: who is free takes the next arrival and waits for
+        # its time, or is late already. That is a queue, first come first served.
+        for planned in self._arrivals:
+            measured = planned >= self._begin_at
+            sent = now()
+            if sent < planned:
+                await sleep_until(planned)
+                sent = now()
+            elif sent >= self._over_at:
+                self._unsent += measured
+                return
+            self._planned += measured
+            try:
+                kind = await operate()
+            except RequestFailed as failure:
+                recorder.errors[failure.kind] += measured
+                failures = await self._back_off(failure, failures, chance)
+                continue
+            except GeneratorExit:
+                recorder.errors["no answer"] += measured
+                raise
+            ended = now()
+            failures = 0
+            if measured:
+                recorder.response[kind].append(ended - planned)
+                recorder.service[kind].append(ended - sent)
+                recorder.lag.append(sent - planned)
+            else:
+                recorder.warm[kind].append(ended - planned)
+
+    async def _back_off(self, failure: RequestFailed, failures: int, chance: random.Random) -> int:
+        """After a lost connection wait, longer each time; how often it failed in a row."""
+        if not failure.lost:
+            return failures
+        shortest, longest = _BACKOFF_S
+        await sleep_until(now() + min(shortest * 2**failures, longest) * chance.uniform(0.5, 1))
+        return min(failures + 1, 10)
