@@ -21,12 +21,20 @@ from scalelab.measure.summary import overloaded, summarize
 from scalelab.model import Cluster, Lab, Load, Places, RunResult, Slice, Variant, WorkerReport
 from scalelab.protocols import Workload
 
+_WHICH_NODE = "see which node is down with: scalelab status, and why with: scalelab logs NODE"
+
 
 class Driver(Protocol):
     """What drives one slice (``load.pool.Pool``)."""
 
-    def run(self, variant: Variant, places: Places, load: Load) -> tuple[WorkerReport, ...]:
-        """Drive the variant for one slice and return what each worker saw."""
+    def run(
+        self,
+        places: Places,
+        workload: str,
+        options: Mapping[str, float | int | str | bool],
+        load: Load,
+    ) -> tuple[WorkerReport, ...]:
+        """Drive a workload for one slice and return what each worker saw."""
 
     def completed(self) -> int:
         """Operations completed in the slice so far; read from another thread."""
@@ -65,7 +73,7 @@ def run(
     clusters: Mapping[str, Cluster],
     load: Load,
     pool: Driver,
-    workload: Callable[[str], Workload],
+    workloads: Mapping[str, Workload],
     *,
     rounds: int = 5,
     quick: bool = False,
@@ -78,7 +86,7 @@ def run(
     ----------
     clusters : the cluster of each variant to run, in the order of the table, baseline first.
     load : of one slice; its seed also decides the order of the variants.
-    workload : finds a workload by its name (``catalog.workload``).
+    workloads : by name (``catalog.workloads``).
     quick : a first look: no verdicts, no claims judged.
     versions : of the servers, by service.
 
@@ -86,7 +94,7 @@ def run(
     ------
     UsageError : a variant the lab does not have, a claim that makes no sense, no rounds.
     EnvironmentLacks : a workload's data could not be made.
-    CheckFailed : a variant answered nothing at all in some slice.
+    CheckFailed : a slice broke off, or a variant answered nothing at all in it.
     """
     variants = _chosen(lab, clusters)
     claims.check(lab)
@@ -94,14 +102,14 @@ def run(
         raise UsageError(f"a run needs at least one round, not {rounds}", "try --rounds 5")
     progress = progress or Silent()
     started, facts, steal = time.time(), host.facts(), host.Steal()
-    _load_data(variants, clusters, workload, progress)
+    _load_data(variants, clusters, workloads, progress)
     slices: list[Slice] = []
     for number in range(rounds):
         # The same keys and arrivals for all variants of a round; others in the next.
         drawn = replace(load, seed=_derive(load.seed, "slice", number))
         for place, name in enumerate(order(list(variants), load.seed, number)):
             progress.slice(name, number, rounds, drawn, pool.completed)
-            reports = pool.run(variants[name], clusters[name].places, drawn)
+            reports = _drive(pool, variants[name], clusters[name].places, drawn, number)
             progress.sliced(name, number)
             _must_answer(name, number, reports, lab.counted)
             slices.append(Slice(name, number, place, reports))
@@ -167,7 +175,7 @@ def _chosen(lab: Lab, clusters: Mapping[str, Cluster]) -> dict[str, Variant]:
 def _load_data(
     variants: Mapping[str, Variant],
     clusters: Mapping[str, Cluster],
-    workload: Callable[[str], Workload],
+    workloads: Mapping[str, Workload],
     progress: Progress,
 ) -> None:
     """Make every variant's schema and data, once a cluster and workload."""
@@ -179,15 +187,29 @@ def _load_data(
         done.add(key)
         progress.loading(name)
         try:
-            workload(variant.workload).load(clusters[name].places)
+            workloads[variant.workload].load(clusters[name].places)
         except ScalelabError:
             raise
         except Exception as error:  # whatever client library a workload uses, users' own included
-            reason = str(error).strip().split("\n")[0] or type(error).__name__
             raise EnvironmentLacks(
-                f"{name}: the data of workload {variant.workload!r} could not be made: {reason}",
+                f"{name}: the data of workload {variant.workload!r} could not be made: "
+                f"{_reason(error)}",
                 f"look at its servers with: scalelab status --name {clusters[name].name}",
             ) from error
+
+
+def _drive(
+    pool: Driver, variant: Variant, places: Places, load: Load, round: int
+) -> tuple[WorkerReport, ...]:
+    """One slice; whatever breaks in it names the variant and the round."""
+    try:
+        return pool.run(places, variant.workload, variant.options, load)
+    except ScalelabError:
+        raise
+    except Exception as error:  # such as a client library's, when a server is gone
+        raise CheckFailed(
+            f"{variant.name} broke off in round {round + 1}: {_reason(error)}", _WHICH_NODE
+        ) from error
 
 
 def _must_answer(name: str, round: int, reports: Sequence[WorkerReport], counted: str) -> None:
@@ -206,8 +228,13 @@ def _must_answer(name: str, round: int, reports: Sequence[WorkerReport], counted
     raise CheckFailed(
         f"{name} completed no {counted} in round {round + 1}: {count:,} of its "
         f"{errors.total():,} errors were {kind}",
-        "see which node is down with: scalelab status, and why with: scalelab logs NODE",
+        _WHICH_NODE,
     )
+
+
+def _reason(error: Exception) -> str:
+    """A foreign error in one line."""
+    return str(error).strip().split("\n")[0] or type(error).__name__
 
 
 def _unequal(clusters: Sequence[Cluster]) -> list[str]:

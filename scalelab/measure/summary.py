@@ -12,9 +12,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from hdrh.histogram import HdrHistogram
-
 from scalelab.measure import statistics
+from scalelab.measure.histogram import Histogram
 from scalelab.model import Comparison, Lab, Load, Slice, VariantSummary, WorkerReport
 
 WARN_SHARE = 0.8
@@ -71,28 +70,18 @@ def overloaded(load: Load, slices: Iterable[Slice]) -> bool:
     return sum(_answered(report) for report in reports) < KEPT_UP * planned
 
 
-def gated(histogram: HdrHistogram, percentile: float) -> float | None:
+def gated(histogram: Histogram, percentile: float) -> float | None:
     """A percentile in ms, None with too few samples for one to be expected beyond it."""
     needed = math.ceil(round(1 / (1 - percentile / 100), 6))
-    if histogram.get_total_count() < needed:
-        return None
-    return float(histogram.get_value_at_percentile(percentile)) / 1000
+    return histogram.percentile(percentile) / 1000 if histogram.total >= needed else None
 
 
-def merge(encoded: Iterable[bytes]) -> HdrHistogram:
-    """The sum of encoded histograms; with none, an empty one of 1 us to 1 hour, 3 digits."""
-    merged: HdrHistogram | None = None
+def merge(encoded: Iterable[bytes]) -> Histogram:
+    """The sum of encoded histograms; of none, an empty one."""
+    merged = Histogram()
     for blob in encoded:
-        histogram = HdrHistogram.decode(blob)
-        if merged is None:
-            # Not the decoded one itself: its counts may be cut short where its own values end.
-            merged = HdrHistogram(
-                histogram.lowest_trackable_value,
-                histogram.highest_trackable_value,
-                histogram.significant_figures,
-            )
-        merged.add(histogram)
-    return HdrHistogram(1, 3_600_000_000, 3) if merged is None else merged
+        merged.merge(Histogram.decode(blob))
+    return merged
 
 
 def _answered(report: WorkerReport) -> int:
@@ -123,18 +112,18 @@ def _summary(
     operations, failed = sum(map(_completed, reports)), errors.total()
     judged, stale = sum(r.judged for r in reports), sum(r.stale for r in reports)
     mean, low, high = statistics.mean_interval(by_round)
-    samples = response.get_total_count()
+    samples = response.total
     return VariantSummary(
         name=name,
         throughput=mean,
         throughput_low=low,
         throughput_high=high,
         # A queue that only grows has no steady state: its percentiles depend on when one stops.
-        mean_ms=response.get_mean_value() / 1000 if samples and steady else None,
+        mean_ms=response.mean / 1000 if samples and steady else None,
         p50_ms=gated(response, 50) if steady else None,
         p95_ms=gated(response, 95) if steady else None,
         p99_ms=gated(response, 99) if steady else None,
-        max_ms=response.get_max_value() / 1000 if samples else None,
+        max_ms=response.max / 1000 if samples else None,
         operations=operations,
         errors=dict(errors),
         error_share=failed / (operations + failed) if operations + failed else 0.0,

@@ -16,6 +16,8 @@ def plural(noun: str) -> str:
 
 def digits(value: float, significant: int) -> str:
     """A number with so many significant digits, without an exponent."""
+    # Rounded first: 9.9997 has one digit before the point, what is printed of it has two.
+    value = float(f"{value:.{significant}g}")
     if value == 0:
         return "0"
     places = significant

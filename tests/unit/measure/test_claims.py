@@ -1,0 +1,115 @@
+"""Claims judged by intervals, figures, and only where they may be."""
+
+import dataclasses
+
+import pytest
+
+from scalelab.errors import UnknownName, UsageError
+from scalelab.measure import claims
+from scalelab.model import Claim, Comparison, Lab, Variant, VariantSummary
+
+VARIANTS = (Variant("a", "single", "w"), Variant("b", "single", "w"))
+
+
+def summary(name, low=None, high=None, **changed):
+    comparison = Comparison((low + high) / 2, low, high, 0.01, "faster") if low else None
+    fields = dict.fromkeys(field.name for field in dataclasses.fields(VariantSummary))
+    fields |= {"name": name, "by_round": (1.0,) * 5, "cpu_share": 0.5, "comparison": comparison}
+    fields |= {"judged": 100, "stale": 0, "stale_share": 0.0, "p99_ms": 3.0}
+    return VariantSummary(**{**fields, **changed})
+
+
+def judge(claim, variant, baseline=None, budgeted=True, quick=False):
+    lab = Lab("t", "q", "read", VARIANTS, (claim,))
+    summaries = (baseline or summary("a"), variant)
+    return claims.judge(lab, summaries, budgeted=budgeted, quick=quick)[0]
+
+
+AT_LEAST = Claim("at least 1.5x", "b", "ratio", low=1.5)
+AT_MOST = Claim("at most 1.5x", "b", "ratio", high=1.5)
+
+
+@pytest.mark.parametrize(
+    ("claim", "low", "high", "outcome"),
+    [
+        (AT_LEAST, 1.5, 1.8, "confirmed"),
+        (AT_LEAST, 1.4, 1.8, "inconclusive"),
+        (AT_LEAST, 1.1, 1.4, "refuted"),
+        (AT_MOST, 1.1, 1.4, "confirmed"),
+        (AT_MOST, 1.6, 1.8, "refuted"),
+        (Claim("t", "b", "ratio", low=1, high=2), 1.2, 1.8, "confirmed"),
+        (Claim("t", "b", "ratio", low=1, high=2), 2.2, 2.8, "refuted"),
+    ],
+)
+def test_a_ratio_is_judged_by_its_whole_interval(claim, low, high, outcome):
+    result = judge(claim, summary("b", low, high))
+    assert result.outcome == outcome
+    assert f"[{low:.2f}, {high:.2f}]" in result.figure
+
+
+@pytest.mark.parametrize(("stale", "outcome"), [(0, "refuted"), (1, "confirmed")])
+def test_one_stale_read_proves_that_there_are_some(stale, outcome):
+    assert judge(Claim("t", "b", "stale", low=1), summary("b", stale=stale)).outcome == outcome
+
+
+def test_no_judged_read_proves_nothing():
+    unjudged = summary("b", judged=0, stale_share=None)
+    assert judge(Claim("t", "b", "stale", low=1), unjudged).outcome == "inconclusive"
+
+
+def test_latency_and_withheld_latency():
+    claim = Claim("t", "b", "p99_ms", high=5)
+    assert judge(claim, summary("b")).outcome == "confirmed"
+    assert judge(claim, summary("b", p99_ms=None)).outcome == "inconclusive"
+
+
+def test_without_budgets_only_correctness_is_judged():
+    result = judge(AT_LEAST, summary("b", 2, 3), budgeted=False)
+    assert result.outcome == "inconclusive"
+    assert "budgets" in result.figure
+    stale = Claim("t", "b", "stale", low=1)
+    assert judge(stale, summary("b", stale=3), budgeted=False).outcome == "confirmed"
+
+
+def test_a_quick_run_judges_nothing():
+    assert judge(AT_LEAST, summary("b", 2, 3), quick=True).outcome == "inconclusive"
+
+
+def test_few_rounds_judge_no_ratio():
+    few = summary("b", 2, 3, by_round=(1.0,) * 4)
+    assert judge(AT_LEAST, few).outcome == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("limited", "claim", "outcome"),
+    [
+        ("variant", AT_LEAST, "confirmed"),  # it could only have been faster still
+        ("variant", Claim("t", "b", "ratio", high=4), "inconclusive"),
+        ("baseline", AT_LEAST, "inconclusive"),
+    ],
+)
+def test_a_saturated_generator(limited, claim, outcome):
+    variant = summary("b", 2, 3, cpu_share=0.95 if limited == "variant" else 0.5)
+    baseline = summary("a", cpu_share=0.95 if limited == "baseline" else 0.5)
+    assert judge(claim, variant, baseline).outcome == outcome
+
+
+def test_claims_on_what_did_not_run_are_left_out():
+    lab = Lab("t", "q", "read", (*VARIANTS, Variant("c", "single", "w")), (AT_LEAST,))
+    assert claims.judge(lab, (summary("a"), summary("c")), budgeted=True, quick=False) == ()
+    # Another baseline is another ratio.
+    assert claims.judge(lab, (summary("c"), summary("b")), budgeted=True, quick=False) == ()
+
+
+@pytest.mark.parametrize(
+    ("claim", "error"),
+    [
+        (Claim("t", "bb", "ratio"), UnknownName),
+        (Claim("t", "b", "p98_ms"), UnknownName),
+        (Claim("t", "b", "by_round"), UnknownName),
+        (Claim("t", "a", "ratio"), UsageError),
+    ],
+)
+def test_claims_that_make_no_sense(claim, error):
+    with pytest.raises(error):
+        claims.check(Lab("t", "q", "read", VARIANTS, (claim,)))

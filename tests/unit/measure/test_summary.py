@@ -1,0 +1,143 @@
+"""Slices to table rows: merging, gates, shares."""
+
+import pytest
+
+from scalelab.measure import summary
+from scalelab.measure.histogram import Histogram
+from scalelab.model import Lab, Load, Slice, Variant, WorkerReport
+
+LAB = Lab("t", "q", "read", (Variant("a", "single", "w"), Variant("b", "single", "w")))
+CLOSED = Load(clients=4, rate=None, duration_s=2, warmup_s=0, seed=1)
+OPEN = Load(clients=4, rate=100, duration_s=2, warmup_s=0, seed=1)
+
+
+def encoded(latencies_ms):
+    import numpy as np
+
+    histogram = Histogram()
+    histogram.record(np.array(latencies_ms, dtype=float) / 1000)
+    return histogram.encode()
+
+
+def report(reads_ms=(1.0,) * 200, writes_ms=(), **changed):
+    histograms = {"read": encoded(reads_ms)}
+    if writes_ms:
+        histograms["write"] = encoded(writes_ms)
+    fields = {
+        "elapsed_s": 2.0,
+        "histograms": histograms,
+        "service": histograms,
+        "send_lag": encoded([0.02] * 200),
+        "counts": {"read": len(reads_ms), "write": len(writes_ms)},
+        "errors": {},
+        "per_second": (),
+        "judged": 0,
+        "stale": 0,
+        "stale_max_age_ms": 0.0,
+        "cpu_share": 0.5,
+        "planned": len(reads_ms) + len(writes_ms),
+        "unsent": 0,
+    }
+    return WorkerReport(**{**fields, **changed})
+
+
+def row(*reports, load=CLOSED, rounds=1):
+    slices = [Slice("a", number, 0, reports) for number in range(rounds)]
+    return summary.summarize(LAB, ["a"], slices, load, quick=False)[0]
+
+
+def test_throughput_counts_the_labs_kind_over_each_workers_own_time():
+    found = row(report((1.0,) * 200, (5.0,) * 50), report((1.0,) * 100, elapsed_s=1.0), rounds=2)
+    assert found.throughput == pytest.approx(200 / 2 + 100 / 1)
+    assert found.by_round == (200, 200)
+    assert found.operations == 2 * 350
+
+
+def test_latency_is_of_the_labs_kind_and_merged_over_workers():
+    found = row(report((1.0,) * 100, (500.0,) * 100), report((3.0,) * 100))
+    assert found.mean_ms == pytest.approx(2.0, rel=0.01)
+    assert found.p95_ms == pytest.approx(3.0, rel=0.01)
+    assert found.max_ms == pytest.approx(3.0, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("samples", "p50", "p95", "p99"),
+    [
+        (1, False, False, False),
+        (2, True, False, False),
+        (19, True, False, False),
+        (20, True, True, False),
+        (99, True, True, False),
+        (100, True, True, True),
+    ],
+)
+def test_percentiles_need_samples(samples, p50, p95, p99):
+    found = row(report((1.0,) * samples))
+    given = tuple(value is not None for value in (found.p50_ms, found.p95_ms, found.p99_ms))
+    assert given == (p50, p95, p99)
+
+
+@pytest.mark.parametrize(("samples", "given"), [(999, False), (1000, True)])
+def test_p99_9_needs_a_thousand(samples, given):
+    histogram = summary.merge([encoded((1.0,) * samples)])
+    assert (summary.gated(histogram, 99.9) is not None) == given
+
+
+def test_percentiles_over_rounds_are_those_of_all_samples():
+    slices = [Slice("a", n, 0, (report((1.0 + n,) * 100),)) for n in range(4)]
+    found = summary.summarize(LAB, ["a"], slices, CLOSED, quick=False)[0]
+    assert found.p50_ms == pytest.approx(2.0, rel=0.01)
+    assert found.p99_ms == pytest.approx(4.0, rel=0.01)
+
+
+def test_nothing_measured_is_none_and_not_zero():
+    found = row(report(()))
+    assert (found.mean_ms, found.p50_ms, found.max_ms) == (None, None, None)
+    assert (found.throughput, found.error_share, found.stale_share) == (0, 0, None)
+
+
+def test_errors_and_staleness_add_up():
+    found = row(
+        report(errors={"timeout": 3}, judged=90, stale=9, stale_max_age_ms=4.0),
+        report(errors={"timeout": 1, "refused": 96}, judged=10, stale=1, stale_max_age_ms=2.0),
+    )
+    assert found.errors == {"timeout": 4, "refused": 96}
+    assert found.error_share == pytest.approx(100 / 500)
+    assert (found.judged, found.stale, found.stale_share) == (100, 10, 0.1)
+    assert found.stale_max_age_ms == 4.0
+
+
+def test_events_are_counted_and_are_no_operations():
+    found = row(report(counts={"read": 200, "hit": 180, "miss": 20}))
+    assert found.counts["hit"] == 180
+    assert found.operations == 200
+
+
+def test_generator_share_is_that_of_the_busiest_worker():
+    assert row(report(cpu_share=0.4), report(cpu_share=0.95)).cpu_share == 0.95
+
+
+def test_rows_keep_the_order_asked_for_and_compare_with_the_first():
+    slices = [
+        Slice(name, number, 0, (report((1.0,) * (count + number)),))
+        for number in range(5)
+        for name, count in (("a", 100), ("b", 300))
+    ]
+    first, second = summary.summarize(LAB, ["b", "a"], slices, CLOSED, quick=False)
+    assert (first.name, first.comparison) == ("b", None)
+    assert second.comparison.verdict == "slower"
+
+
+def test_an_open_loop_that_falls_behind_withholds_its_percentiles():
+    kept_up = row(report(planned=205, unsent=5), load=OPEN)
+    assert kept_up.p99_ms is not None
+    behind = row(report(planned=300, unsent=100), load=OPEN)
+    assert (behind.mean_ms, behind.p50_ms, behind.p99_ms) == (None, None, None)
+    assert behind.max_ms is not None
+    assert behind.offered == 100
+
+
+def test_errors_are_answers_not_a_backlog():
+    slices = [Slice("a", 0, 0, (report(planned=300, errors={"refused": 100}),))]
+    assert not summary.overloaded(OPEN, slices)
+    assert not summary.overloaded(CLOSED, slices)

@@ -1,0 +1,145 @@
+"""The JSON document: its schema is pinned here, because scripts rely on it."""
+
+import json
+
+import pytest
+
+from scalelab.errors import UsageError
+from scalelab.report import document
+
+KEYS = [
+    "schema",
+    "version",
+    "lab",
+    "title",
+    "counted",
+    "runtime",
+    "budget",
+    "budgeted",
+    "load",
+    "rounds",
+    "quick",
+    "started_unix_s",
+    "host",
+    "versions",
+    "variants",
+    "claims",
+    "warnings",
+]
+VARIANT_KEYS = [
+    "name",
+    "throughput_per_s",
+    "throughput_low_per_s",
+    "throughput_high_per_s",
+    "mean_ms",
+    "p50_ms",
+    "p95_ms",
+    "p99_ms",
+    "max_ms",
+    "operations",
+    "errors",
+    "error_share",
+    "judged",
+    "stale",
+    "stale_share",
+    "stale_max_age_ms",
+    "counts",
+    "generator_cpu_share",
+    "send_lag_p99_ms",
+    "offered_per_s",
+    "throughput_by_round_per_s",
+    "comparison",
+]
+
+
+def test_schema_is_pinned(replication):
+    built = document.build(replication)
+    assert (built["schema"], built["version"]) == ("scalelab.run", 1)
+    assert list(built) == KEYS
+    assert list(built["budget"]) == ["cpu_cores", "memory_bytes"]
+    assert list(built["load"]) == [
+        "clients",
+        "rate_per_s",
+        "duration_s",
+        "warmup_s",
+        "seed",
+        "workers",
+    ]
+    assert [list(variant) for variant in built["variants"]] == [VARIANT_KEYS] * 3
+    assert built["variants"][0]["comparison"] is None
+    assert list(built["variants"][1]["comparison"]) == [
+        "ratio",
+        "ratio_low",
+        "ratio_high",
+        "p_value",
+        "verdict",
+    ]
+    assert list(built["claims"][0]) == ["text", "outcome", "figure"]
+
+
+@pytest.mark.parametrize("name", ["replication", "caching"])
+def test_round_trip(name, request):
+    result = request.getfixturevalue(name)
+    assert document.load(document.dump(result)) == result
+
+
+def test_figures_keep_their_type(replication):
+    loaded = document.load(document.dump(replication))
+    assert type(loaded.host["cpus"]) is int
+    assert type(loaded.host["steal_share"]) is float
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "damaged"),
+        ("{", "damaged"),
+        ("[" * 100_000, "damaged"),
+        ("[]", "not a scalelab run"),
+        ('{"schema": "k6"}', "not a scalelab run"),
+        ('{"schema": "scalelab.run", "version": 2}', "version 2"),
+        ('{"schema": "scalelab.run", "version": true}', "version True"),
+        ('{"schema": "scalelab.run"}', "version None"),
+        ('{"schema": "scalelab.run", "version": 1}', "lab is missing"),
+        ('{"x": NaN}', "NaN"),
+    ],
+)
+def test_what_is_not_a_run(text, said):
+    with pytest.raises(UsageError, match=said) as caught:
+        document.load(text, "run.json")
+    assert caught.value.message.startswith("run.json")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("rounds",), "5", "rounds is '5', not a whole number"),
+        (("rounds",), True, "rounds is True"),
+        (("rounds",), 5.0, "rounds is 5.0"),
+        (("quick",), 0, "quick is 0"),
+        (("variants",), {}, "variants is not a list"),
+        (("variants",), [], "no variants"),
+        (("variants", 1, "p99_ms"), "fast", r"variants\[1\].p99_ms is 'fast'"),
+        (("variants", 1, "comparison", "ratio"), None, r"variants\[1\].comparison.ratio is None"),
+        (("variants", 0, "counts"), [], r"variants\[0\].counts is not an object"),
+        (("variants", 0, "throughput_by_round_per_s", 2), None, r"per_s\[2\] is None"),
+        (("load", "rate"), 3, "load.rate is unknown"),
+        (("budget",), 3, "budget is not an object"),
+    ],
+)
+def test_a_damaged_place_is_named(replication, path, value, said):
+    whole = document.build(replication)
+    *inner, last = path
+    place = whole
+    for step in inner:
+        place = place[step]
+    place[last] = value
+    with pytest.raises(UsageError, match=said):
+        document.load(json.dumps(whole))
+
+
+def test_a_missing_key_is_named(replication):
+    whole = document.build(replication)
+    del whole["variants"][2]["p99_ms"]
+    with pytest.raises(UsageError, match=r"variants\[2\].p99_ms is missing"):
+        document.load(json.dumps(whole))

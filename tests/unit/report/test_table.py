@@ -1,0 +1,131 @@
+"""The table at every width a terminal may have."""
+
+import dataclasses
+import io
+
+import pytest
+from rich.console import Console
+
+from scalelab.report import table
+
+WIDTHS = (40, 60, 80, 100, 120)
+
+
+def printed(result, width, **options):
+    out = io.StringIO()
+    console = Console(file=out, width=width, **options)
+    console.print(table.render(result, width))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", ["replication", "caching"])
+def test_fits_and_cuts_nothing_off(name, width, request):
+    text = printed(request.getfixturevalue(name), width)
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= width
+    assert "…" not in text
+    for variant in request.getfixturevalue(name).summaries:
+        assert variant.name in text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_matters_is_there_at_every_width(replication, width):
+    text = " ".join(printed(replication, width).split())
+    for figure in ("13.6k", "33.1k", "2.43x", "1.8%", "0.31" if width >= 80 else "1.2"):
+        assert figure in text
+    assert "two-replicas: 2.43x the reads of single" in text
+    assert "stale, by 4.2 ms at most" in text
+
+
+@pytest.mark.parametrize("width", [100, 120])
+def test_three_variants_are_a_line_each_at_100_columns(replication, width):
+    rows = [line for line in printed(replication, width).splitlines() if line.startswith("two-")]
+    assert "2.43x [2.35, 2.52]" in rows[0]
+    assert "faster" in rows[0]
+    assert all(figure in rows[0] for figure in ("33.1k", "0.33", "0.76", "1.3", "10", "<0.1%"))
+
+
+def test_columns_that_had_to_go_are_named(caching):
+    text = printed(caching, 60)
+    assert "narrow terminal: p95, max" in text
+    assert "p99 ms" in text
+
+
+def test_nothing_but_text_without_a_terminal(replication):
+    assert "\x1b" not in printed(replication, 80)
+
+
+def test_no_color(replication, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = printed(replication, 80, force_terminal=True)
+    assert "\x1b[3" not in text  # colours; bold and dim remain
+    assert "✓ two replicas" in text
+
+
+def test_withheld_percentiles_are_a_dash(replication):
+    row = next(x for x in printed(replication, 120).splitlines() if x.startswith("sync-"))
+    assert " –" in row
+
+
+def test_columns_without_a_meaning_are_left_out(caching):
+    text = printed(caching, 120)
+    assert "hit" in text
+    unjudged = tuple(
+        dataclasses.replace(s, judged=0, stale_share=None, counts={}) for s in caching.summaries
+    )
+    text = printed(dataclasses.replace(caching, summaries=unjudged), 120)
+    assert "hit" not in text
+    assert "stale" not in text
+
+
+def test_a_quick_look_gives_no_verdict(caching):
+    quiet = tuple(
+        dataclasses.replace(
+            s, comparison=s.comparison and dataclasses.replace(s.comparison, verdict="")
+        )
+        for s in caching.summaries
+    )
+    text = printed(dataclasses.replace(caching, summaries=quiet, quick=True), 120)
+    assert "verdict  " not in text
+    assert "quick look" in text
+    assert "faster" not in text
+
+
+def test_one_variant_alone(caching):
+    text = printed(dataclasses.replace(caching, summaries=caching.summaries[:1]), 80)
+    assert "vs database" not in text
+    assert "database: none of 70,000 judged reads was stale." in text
+
+
+def test_header_says_how_it_was_measured(replication):
+    header = printed(replication, 120).splitlines()[0]
+    assert header == (
+        "replication · local · every node 0.20 CPU, 256 MB · closed loop, 16 clients · "
+        "5 rounds of 3 s, interleaved · seed 42"
+    )
+    unbudgeted = dataclasses.replace(replication, budgeted=False)
+    assert "0.20 CPU (not enforced here)" in printed(unbudgeted, 140)
+    rate = dataclasses.replace(replication.load, rate=500.0)
+    assert "open loop, 500/s planned" in printed(dataclasses.replace(replication, load=rate), 140)
+
+
+def test_fastest_is_said_only_when_it_lies_above_all_others(replication):
+    assert "fastest: two-replicas" in printed(replication, 100)
+    first, second, third = replication.summaries
+    close = dataclasses.replace(third, comparison=dataclasses.replace(second.comparison, low=2.3))
+    text = printed(dataclasses.replace(replication, summaries=(first, second, close)), 100)
+    assert "fastest" not in text
+
+
+def test_claims_and_warnings_follow(replication):
+    text = printed(replication, 120)
+    assert "✓ two replicas give 1.5x the reads: confirmed (2.43x [2.35, 2.52])" in text
+    assert "✗ replicas serve stale reads: refuted" in text
+    assert "? it is fast: inconclusive" in text
+    assert "warning  single: the load generator" in text
+
+
+def test_markup_in_names_is_text(replication):
+    odd = dataclasses.replace(replication.summaries[0], name="[red]x[/red]")
+    text = printed(dataclasses.replace(replication, summaries=(odd,)), 120)
+    assert "[red]x[/red]" in text

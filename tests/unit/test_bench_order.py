@@ -1,0 +1,193 @@
+"""A run without servers: the order of its slices, its seeds, and what stops it."""
+
+import dataclasses
+from collections import Counter
+
+import pytest
+
+from scalelab import bench
+from scalelab.errors import CheckFailed, EnvironmentLacks, NodeDied, UnknownName, UsageError
+from scalelab.measure.histogram import Histogram
+from scalelab.model import Budget, Claim, Cluster, Lab, Load, Topology, Variant, WorkerReport
+
+LAB = Lab(
+    title="Test",
+    question="?",
+    counted="read",
+    variants=tuple(Variant(name, "single", "w", options={"name": name}) for name in "abc"),
+    claims=(Claim("b is faster", "b", "ratio", low=1.5),),
+)
+LOAD = Load(clients=4, rate=None, duration_s=1, warmup_s=0, seed=42)
+CLUSTERS = {
+    name: Cluster(name, "local", Topology("single", {}, ()), {}, Budget(), "up", 0.0)
+    for name in "abc"
+}
+
+
+class Pool:
+    """Answers at once, with the speed each variant is given."""
+
+    def __init__(self, reads=None, errors=None):
+        self.reads = {"a": 1000, "b": 2000, "c": 1000, **(reads or {})}
+        self.errors = errors or {}
+        self.calls = []
+
+    def run(self, places, workload, options, load):
+        name = options["name"]
+        self.calls.append((name, load))
+        empty = Histogram().encode()
+        reads = self.reads[name]
+        return (
+            WorkerReport(
+                elapsed_s=1.0,
+                histograms={"read": empty},
+                service={},
+                send_lag=empty,
+                counts={"read": reads},
+                errors=self.errors.get(name, {}),
+                per_second=(),
+                judged=0,
+                stale=0,
+                stale_max_age_ms=0.0,
+                cpu_share=0.5,
+                planned=reads,
+                unsent=0,
+            ),
+        )
+
+    def completed(self):
+        return 0
+
+
+class Workload:
+    def __init__(self, error=None):
+        self.loaded, self.error = [], error
+
+    def load(self, places):
+        self.loaded.append(places)
+        if self.error:
+            raise self.error
+
+
+def run(pool=None, load=LOAD, lab=LAB, clusters=CLUSTERS, workload=None, **options):
+    pool = pool or Pool()
+    return bench.run("test", lab, clusters, load, pool, {"w": workload or Workload()}, **options)
+
+
+def order_of(pool, rounds):
+    names = [name for name, _ in pool.calls]
+    size = len(names) // rounds
+    return [tuple(names[n * size : (n + 1) * size]) for n in range(rounds)]
+
+
+def test_every_round_has_every_variant():
+    pool = Pool()
+    run(pool, rounds=20)
+    assert all(sorted(names) == ["a", "b", "c"] for names in order_of(pool, 20))
+
+
+def test_the_order_is_drawn_anew_each_round():
+    orders = Counter(tuple(bench.order("abc", 42, number)) for number in range(600))
+    assert len(orders) == 6
+    assert min(orders.values()) > 60  # 100 expected
+
+
+def test_the_order_follows_the_seed():
+    first, again, other = Pool(), Pool(), Pool()
+    run(first, rounds=10)
+    run(again, rounds=10)
+    run(other, load=dataclasses.replace(LOAD, seed=43), rounds=10)
+    assert first.calls == again.calls
+    assert order_of(first, 10) != order_of(other, 10)
+
+
+def test_variants_of_a_round_share_a_seed_and_rounds_do_not():
+    pool = Pool()
+    run(pool, rounds=4)
+    seeds = [load.seed for _, load in pool.calls]
+    assert [len(set(seeds[n : n + 3])) for n in range(0, 12, 3)] == [1] * 4
+    assert len(set(seeds)) == 4
+
+
+def test_results_are_in_the_order_of_the_clusters():
+    chosen = {name: CLUSTERS[name] for name in ("c", "b")}
+    result = run(clusters=chosen)
+    assert [summary.name for summary in result.summaries] == ["c", "b"]
+    assert result.summaries[1].comparison.verdict == "faster"
+    assert result.claims == ()  # they speak of the lab's own baseline
+
+
+def test_a_run_says_what_it_found_and_where():
+    result = run(versions={"postgres": "18"})
+    assert [summary.throughput for summary in result.summaries] == [1000, 2000, 1000]
+    assert [claim.outcome for claim in result.claims] == ["confirmed"]
+    assert result.load.seed == 42
+    assert {"cpus", "memory_bytes", "kernel", "python", "scalelab"} <= set(result.host)
+    assert result.versions == {"postgres": "18"}
+
+
+def test_data_is_loaded_once_a_cluster():
+    workload = Workload()
+    shared = dict.fromkeys("abc", CLUSTERS["a"])
+    run(clusters=shared, workload=workload)
+    assert len(workload.loaded) == 1
+
+
+def test_a_foreign_error_while_loading_is_translated():
+    with pytest.raises(EnvironmentLacks, match=r"a: the data of workload 'w' .* refused$"):
+        run(workload=Workload(OSError("connection refused\nsecond line")))
+    with pytest.raises(NodeDied, match="mine"):
+        run(workload=Workload(NodeDied("mine")))
+
+
+def test_a_variant_that_answers_nothing_stops_the_run():
+    pool = Pool(reads={"b": 0}, errors={"b": {"connection refused": 90, "timeout": 10}})
+    with pytest.raises(CheckFailed, match="b completed no read in round 1: 90 of its 100 errors"):
+        run(pool)
+    assert len(pool.calls) <= 3
+    with pytest.raises(CheckFailed, match="completed no read") as caught:
+        run(Pool(reads={"b": 0}))
+    assert "--duration" in caught.value.hint
+
+
+def test_a_slice_that_breaks_off_names_variant_and_round(monkeypatch):
+    pool = Pool()
+    monkeypatch.setattr(pool, "run", lambda *_: 1 / 0)
+    with pytest.raises(CheckFailed, match=r"broke off in round 1: division by zero"):
+        run(pool)
+
+
+def test_counted_errors_are_warned_of_and_the_run_goes_on():
+    result = run(Pool(errors={"b": {"timeout": 3}}))
+    assert any("b: 15 of 10,015 operations failed: 15 timeout" in w for w in result.warnings)
+
+
+def test_warnings_about_the_means():
+    unbudgeted = {name: dataclasses.replace(c, budgeted=False) for name, c in CLUSTERS.items()}
+    result = run(clusters=unbudgeted, load=dataclasses.replace(LOAD, workers=999), rounds=3)
+    said = "\n".join(result.warnings)
+    assert "CPU budgets are not enforced" in said
+    assert "999 workers" in said
+    assert "a verdict takes 5 rounds" in said
+    assert [claim.outcome for claim in result.claims] == ["inconclusive"]
+    mixed = {**CLUSTERS, "b": dataclasses.replace(CLUSTERS["b"], budget=Budget(cpus=1.0))}
+    assert any("different" in warning for warning in run(clusters=mixed).warnings)
+
+
+def test_a_quick_look_gives_no_verdict():
+    result = run(quick=True, rounds=1)
+    assert result.summaries[1].comparison.verdict == ""
+    assert [claim.outcome for claim in result.claims] == ["inconclusive"]
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"clusters": {"d": CLUSTERS["a"]}}, UnknownName),
+        ({"clusters": {}}, UsageError),
+        ({"rounds": 0}, UsageError),
+    ],
+)
+def test_what_makes_no_sense(options, error):
+    with pytest.raises(error):
+        run(**options)

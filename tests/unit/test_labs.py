@@ -1,0 +1,65 @@
+"""Every lab folder is whole: it loads, has a guide, and the course knows it."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from scalelab import catalog
+from scalelab.measure import claims
+
+LABS = Path(__file__).parents[2] / "labs"
+FOLDERS = sorted(file.parent for file in LABS.glob("*/lab.py"))
+SECTIONS = [
+    "## Question",
+    "## Prediction",
+    "## Run",
+    "## What you saw",
+    "## Why",
+    "## When not to do this",
+]
+every_lab = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+
+
+def course():
+    return tomllib.loads((LABS / "course.toml").read_text())
+
+
+@every_lab
+def test_lab_loads_and_makes_sense(folder):
+    lab = catalog.lab(folder.name)
+    names = [variant.name for variant in lab.variants]
+    assert len(names) == len(set(names)) >= 2
+    # Typed in ``--variants a,b``.
+    assert all(name.replace("-", "").isalnum() and name == name.lower() for name in names)
+    assert lab.claims
+    claims.check(lab)
+
+
+@every_lab
+def test_variants_name_what_exists(folder):
+    for variant in catalog.lab(folder.name).variants:
+        catalog.topology(variant.topology, variant.params)
+        assert variant.workload in catalog.workloads
+
+
+@every_lab
+def test_guide_has_its_sections_in_order(folder):
+    lines = (folder / "README.md").read_text().splitlines()
+    assert [line for line in lines if line in SECTIONS] == SECTIONS
+    text = "\n".join(lines)
+    assert f"scalelab bench {folder.name}" in text
+    for variant in catalog.lab(folder.name).variants:
+        assert f"**{variant.name}**" in text
+
+
+def test_course_has_the_thirteen_topics_in_order():
+    topics = [topic for module in course()["module"] for topic in module["topics"]]
+    assert len(topics) == len(set(topics)) == 13
+    assert list(course()["topics"]) == topics
+    assert len(course()["module"]) == 3
+
+
+@every_lab
+def test_course_knows_the_lab(folder):
+    assert folder.name in course()["topics"]
