@@ -74,8 +74,7 @@ class Labelled:
             with ThreadPoolExecutor(max_workers=min(16, len(found))) as pool:
                 list(pool.map(lambda each: _remove_container(api, each), found))
         for network in api.networks(filters=which):
-            with suppress(NotFound):
-                api.remove_network(network["Id"])
+            _remove_network(api, network["Id"])
 
 
 @contextmanager
@@ -86,6 +85,21 @@ def unless_gone() -> Iterator[None]:
     except APIError as error:
         if error.status_code not in (404, 409):
             raise
+
+
+def _remove_network(api: APIClient, identifier: str) -> None:
+    try:
+        with suppress(NotFound):
+            api.remove_network(identifier)
+    except APIError as error:
+        if error.status_code != 403:
+            raise
+        # Somebody hung a container of their own on it: that one is left alone, the network goes.
+        for foreign in api.inspect_network(identifier).get("Containers") or {}:
+            with unless_gone():
+                api.disconnect_container_from_network(foreign, identifier, force=True)
+        with suppress(NotFound):
+            api.remove_network(identifier)
 
 
 def _remove_container(api: APIClient, identifier: str) -> None:

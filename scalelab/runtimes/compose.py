@@ -1,0 +1,235 @@
+"""Exports a topology as a standard Compose file, for those who want it without scalelab.
+
+The file holds everything: the nodes' own files are written by the container's command from here
+documents, with the password put in from the environment, and the boot script is the one that
+every runtime uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from scalelab.errors import ScalelabError
+from scalelab.model import Address, Budget, Image, Place, Places, Topology
+from scalelab.protocols import Service
+from scalelab.runtimes import boot, container
+
+_FIRST_PORT = 15_001
+_SENTINEL = "@SCALELAB-PASSWORD@"
+_HERE = "END-OF-FILE"
+
+
+@dataclass(frozen=True)
+class _Habits:
+    """What a Compose file has to know of a service beyond its ``Image``.
+
+    Parameters
+    ----------
+    volume : the folder that the image's makers declared a volume.
+    health : a shell test of a node, or (``follower``) of one that copies from another.
+    """
+
+    volume: str
+    health: str
+    follower: str = ""
+
+
+def _psql(query: str, answer: str) -> str:
+    client = 'PGPASSWORD="$SCALELAB_PASSWORD" psql -h 127.0.0.1 -U lab -d lab -Atqc'
+    return f'[ "$({client} "{query}")" = {answer} ]'
+
+
+_HABITS = {
+    "postgres": _Habits(
+        volume="/var/lib/postgresql",
+        health=_psql("SELECT 1", "1"),
+        follower=_psql("SELECT status FROM pg_stat_wal_receiver", "streaming"),
+    ),
+    "redis": _Habits(
+        volume="/data",
+        health=(
+            'export REDISCLI_AUTH="$SCALELAB_PASSWORD" VALKEYCLI_AUTH="$SCALELAB_PASSWORD";'
+            ' [ "$("$(command -v valkey-cli || command -v redis-cli)" ping)" = PONG ]'
+        ),
+    ),
+}
+
+
+def document(topology: Topology, service: Callable[[str], Service], budget: Budget) -> str:
+    """A Compose file that brings the topology up: the same for the same arguments, always.
+
+    ``SCALELAB_PASSWORD`` must be set where it is used. Every image and every published port can
+    be replaced: ``SCALELAB_<SERVICE>_IMAGE`` and ``SCALELAB_PORT_<NODE>``.
+
+    Parameters
+    ----------
+    service : finds a service by name.
+    budget : of each node.
+
+    Returns
+    -------
+    The file's text.
+    """
+    places = _places(topology, service, budget)
+    content = {
+        "services": {
+            name: _node(place, places, service(place.node.service))
+            for name, place in places.items()
+        },
+        "volumes": {name: {} for name in places},
+    }
+    body = yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
+    return _header(topology, budget) + body
+
+
+def _places(topology: Topology, service: Callable[[str], Service], budget: Budget) -> Places:
+    places = {}
+    for number, node in enumerate(topology.nodes):
+        image = service(node.service).image
+        volume = _habits(node.service, image).volume
+        places[node.name] = Place(
+            cluster=topology.name,
+            node=node,
+            client=Address("127.0.0.1", _FIRST_PORT + number),
+            peer=Address(node.name, image.port),
+            bind=Address("0.0.0.0", image.port),
+            # Both in the volume: a container made anew must know that its data is prepared.
+            data_dir=f"{volume}/data" if image.data_dir == volume else image.data_dir,
+            conf_dir=f"{volume}/scalelab",
+            password=_SENTINEL,
+            budget=budget,
+        )
+    return places
+
+
+def _habits(service: str, image: Image) -> _Habits:
+    # A service unknown here: its image's data folder, and whether its port is open.
+    probe = f"bash -c ': < /dev/tcp/127.0.0.1/{image.port}'"
+    return _HABITS.get(service, _Habits(volume=image.data_dir, health=probe))
+
+
+def _node(place: Place, places: Places, service: Service) -> dict[str, Any]:
+    node, image = place.node, service.image
+    habits = _habits(node.service, image)
+    port = f"${{SCALELAB_PORT_{node.name.upper().replace('-', '_')}:-{place.client.port}}}"
+    health = habits.follower if node.follows and habits.follower else habits.health
+    described: dict[str, Any] = {
+        "image": f"${{SCALELAB_{node.service.upper()}_IMAGE:-{image.default}}}",
+        "hostname": node.name,
+        "user": _Quoted(f"{image.uid}:{image.uid}"),
+        "environment": {"SCALELAB_PASSWORD": "${SCALELAB_PASSWORD:?set it to letters and digits}"},
+        "entrypoint": ["sh", "-c"],
+        "command": [_literal(_script(place, places, service))],
+        "ports": [f"{place.client.host}:{port}:{image.port}"],
+        "volumes": [f"{node.name}:{habits.volume}"],
+        "healthcheck": {
+            "test": ["CMD-SHELL", _literal(health)],
+            "interval": "2s",
+            "timeout": "5s",
+            "retries": 30,
+        },
+        "stop_signal": service.stop_signal,
+        "stop_grace_period": "30s",
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        **_limits(place.budget),
+    }
+    if node.follows:
+        described["depends_on"] = {node.follows: {"condition": "service_healthy"}}
+    return described
+
+
+def _limits(budget: Budget) -> dict[str, int | str]:
+    limits: dict[str, int | str] = {}
+    if budget.cpus is not None:
+        # Not `cpus`: its period is 100 ms, in which a throttled server stalls for too long.
+        limits["cpu_period"], limits["cpu_quota"] = container.quota_us(budget.cpus)
+    if budget.memory is not None:
+        whole, rest = divmod(budget.memory, 1024**2)
+        limits["mem_limit"] = limits["memswap_limit"] = f"{budget.memory}b" if rest else f"{whole}m"
+    return limits
+
+
+def _script(place: Place, places: Places, service: Service) -> str:
+    launch = service.launch(place, places)
+    booting = boot.script(launch, place)
+    if _SENTINEL in booting:
+        raise ScalelabError(f"the launch of {place.node.name} has its password in a command")
+    writing = [_here_document(place, name, text) for name, text in sorted(launch.files.items())]
+    return "\n".join(
+        [
+            "set -eu",
+            "umask 077",
+            f"mkdir -p {place.conf_dir}",
+            *writing,
+            "unset SCALELAB_PASSWORD",
+            booting,
+        ]
+    )
+
+
+def _here_document(place: Place, name: str, text: str) -> str:
+    if _HERE in text.splitlines():
+        raise ScalelabError(f"{name} of {place.node.name} holds the line {_HERE}")
+    end = _HERE if _SENTINEL in text else f"'{_HERE}'"
+    if _SENTINEL in text:
+        # Unquoted, so that the shell puts the password in, and therefore nothing else.
+        for special in ("\\", "$", "`"):
+            text = text.replace(special, f"\\{special}")
+        text = text.replace(_SENTINEL, "${SCALELAB_PASSWORD}")
+    if not text.endswith("\n"):
+        text += "\n"
+    return f"cat > {place.conf_dir}/{name} <<{end}\n{text}{_HERE}"
+
+
+def _header(topology: Topology, budget: Budget) -> str:
+    options = [f"-p {name}={value}" for name, value in topology.params.items()]
+    made_by = " ".join(["scalelab compose", topology.name, *options])
+    limits = [
+        f"{budget.cpus:g} of a core (cpu_quota / cpu_period)" if budget.cpus is not None else "",
+        f"{budget.memory // 1024**2} MB" if budget.memory is not None else "",
+    ]
+    each = " and ".join(filter(None, limits)) or "no limits"
+    return "".join(
+        f"# {line}\n"
+        for line in (
+            f"Generated, do not edit: {made_by}",
+            f"Every node has {each}.",
+            "Bring it up (the password may hold letters and digits only):",
+            f"  SCALELAB_PASSWORD=... docker compose -f {topology.name}.yaml up -d",
+            "Take it down, data included: the same with `down -v`.",
+        )
+    )
+
+
+class _Dumper(yaml.SafeDumper):
+    """Scripts as literal blocks, which people can read."""
+
+
+class _Literal(str):
+    __slots__ = ()
+
+
+class _Quoted(str):
+    """Digits and colons, which a reader of YAML 1.1 may take for a number."""
+
+    __slots__ = ()
+
+
+def _literal(text: str) -> _Literal:
+    # Compose would take each dollar for a variable of its own.
+    return _Literal(text.replace("$", "$$"))
+
+
+def _represent(dumper: yaml.SafeDumper, text: _Literal | _Quoted) -> yaml.ScalarNode:
+    block = "|" if "\n" in text else None
+    style = '"' if isinstance(text, _Quoted) else block
+    return dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style=style)
+
+
+_Dumper.add_representer(_Literal, _represent)
+_Dumper.add_representer(_Quoted, _represent)
