@@ -2,8 +2,8 @@
 
 A claim on ``ratio`` is confirmed when its whole interval lies on the claimed side and refuted when
 all of it lies on the other. A claim on correctness (``stale``, ``error_share``, ...) is judged by
-the figure itself, because one stale read proves that there are some. Everything else is about
-speed: where CPU budgets are not enforced, nodes share one machine's cores, no node is a machine
+the figure itself, because one stale read proves that there are some; none seen leaves a claim that
+there are some open. Everything else is about speed: where CPU budgets are not enforced, nodes share one machine's cores, no node is a machine
 of its own, and no such claim is judged.
 """
 
@@ -100,6 +100,9 @@ def _figure(
         figure = f"{summary.stale:,} of {summary.judged:,} reads stale"
         if summary.judged == 0:
             return "", None, ["no read was judged"]
+        if summary.stale == 0 and claim.low is not None and claim.low > 0:
+            # One proves that there are some; none in a sample does not prove that there are none.
+            return figure, None, ["there may be some all the same"]
     return figure, (value, value), []
 
 

@@ -11,6 +11,9 @@ from scalelab.model import Load, VariantSummary
 STEAL = 0.05
 """Share of CPU time taken by the hypervisor from which figures are too low to trust."""
 
+LATE_MS, LATE_SHARE = 1.0, 0.1
+"""Send lag p99 worth a word: at least so many ms, and so large a part of the p99 latency."""
+
 
 def doubts(
     summaries: Sequence[VariantSummary],
@@ -37,16 +40,29 @@ def doubts(
     )
 
 
+def generator(summary: VariantSummary) -> str:
+    """What speaks against the load generator as a fair measure of this variant, "" if nothing."""
+    used = f"its busiest worker used {summary.cpu_share:.0%} of a core"
+    lag, tail = summary.send_lag_p99_ms, summary.p99_ms
+    if summary.cpu_share >= LIMIT_SHARE:
+        return (
+            f"limited by the load generator, the figure is invalid ({used}): the servers can do "
+            "more; try more --workers"
+        )
+    if summary.cpu_share >= WARN_SHARE:
+        return f"the load generator may distort the figure ({used})"
+    if lag >= LATE_MS and tail is not None and lag >= LATE_SHARE * tail:
+        return (
+            f"the load generator ran late (send lag p99 {lag:.1f} ms) and latencies are too high "
+            "by as much: this machine is short of CPU"
+        )
+    return ""
+
+
 def _generator(summaries: Iterable[VariantSummary]) -> Iterator[str]:
     for summary in summaries:
-        share = f"its busiest worker used {summary.cpu_share:.0%} of a core"
-        if summary.cpu_share >= LIMIT_SHARE:
-            yield (
-                f"{summary.name}: limited by the load generator, the figure is invalid ({share}): "
-                "the servers can do more; try more --workers"
-            )
-        elif summary.cpu_share >= WARN_SHARE:
-            yield f"{summary.name}: the load generator may distort the figure ({share})"
+        if doubt := generator(summary):
+            yield f"{summary.name}: {doubt}"
 
 
 def _overload(summaries: Iterable[VariantSummary], names: Collection[str]) -> Iterator[str]:

@@ -9,6 +9,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from scalelab.measure import doubts
+from scalelab.measure.statistics import MIN_ROUNDS
 from scalelab.model import RunResult, VariantSummary
 from scalelab.report import words
 
@@ -63,7 +65,8 @@ def method(result: RunResult) -> Iterator[Text]:
     """Whether the generator was the limit, and what was cut."""
     busiest = max(result.summaries, key=lambda summary: summary.cpu_share)
     lag = max(summary.send_lag_p99_ms for summary in result.summaries)
-    said = "not the limit" if busiest.cpu_share < 0.8 else f"see {busiest.name}'s warning"
+    fair = not any(doubts.generator(summary) for summary in result.summaries)
+    said = "not the limit" if fair else "see the warning"
     yield Text(
         f"generator: {busiest.cpu_share:.0%} of one core, send lag p99 {words.ms(lag)} ms: {said}.",
         style="dim",
@@ -103,7 +106,7 @@ def _grid() -> Table:
 
 def _fastest(result: RunResult) -> VariantSummary | None:
     """The variant whose interval lies above all others': nothing less is called fastest."""
-    if len(result.summaries) < 3 or result.quick or result.rounds < 5:
+    if len(result.summaries) < 3 or result.quick or result.rounds < MIN_ROUNDS:
         return None
     best = max(result.summaries[1:], key=lambda summary: summary.throughput).comparison
     rest = [s.comparison for s in result.summaries[1:] if s.comparison is not best]

@@ -47,9 +47,14 @@ def test_a_ratio_is_judged_by_its_whole_interval(claim, low, high, outcome):
     assert f"[{low:.2f}, {high:.2f}]" in result.figure
 
 
-@pytest.mark.parametrize(("stale", "outcome"), [(0, "refuted"), (1, "confirmed")])
+@pytest.mark.parametrize(("stale", "outcome"), [(0, "inconclusive"), (1, "confirmed")])
 def test_one_stale_read_proves_that_there_are_some(stale, outcome):
     assert judge(Claim("t", "b", "stale", low=1), summary("b", stale=stale)).outcome == outcome
+
+
+@pytest.mark.parametrize(("stale", "outcome"), [(0, "confirmed"), (1, "refuted")])
+def test_a_claim_of_no_stale_read(stale, outcome):
+    assert judge(Claim("t", "b", "stale", high=0), summary("b", stale=stale)).outcome == outcome
 
 
 def test_no_judged_read_proves_nothing():

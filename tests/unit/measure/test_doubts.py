@@ -1,0 +1,82 @@
+"""Each thing to doubt about a run has its sentence, and a clean run has none."""
+
+import dataclasses
+
+import pytest
+
+from scalelab.measure.doubts import doubts, generator
+from scalelab.model import Load, VariantSummary
+
+CLOSED = Load(clients=4, rate=None, duration_s=2, warmup_s=0, seed=1)
+HOST = {"cpus": 2, "load_average_1min": 0.3, "steal_share": 0.0}
+
+
+def summary(**changed):
+    fields = dict.fromkeys(field.name for field in dataclasses.fields(VariantSummary))
+    fields |= {"name": "a", "cpu_share": 0.5, "send_lag_p99_ms": 0.1, "p99_ms": 5.0}
+    fields |= {"errors": {}, "error_share": 0.0, "operations": 1000}
+    return VariantSummary(**{**fields, **changed})
+
+
+def said(*summaries, load=CLOSED, host=HOST, rounds=5, quick=False, budgeted=True, overloaded=()):
+    return doubts(
+        summaries or (summary(),),
+        load,
+        host,
+        rounds=rounds,
+        quick=quick,
+        budgeted=budgeted,
+        overloaded=overloaded,
+    )
+
+
+def test_a_clean_run_has_nothing_to_doubt():
+    assert said() == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"cpu_share": 0.79}, ""),
+        ({"cpu_share": 0.8}, "may distort"),
+        ({"cpu_share": 0.9}, "invalid"),
+        ({"send_lag_p99_ms": 0.9, "p99_ms": 1.0}, ""),
+        ({"send_lag_p99_ms": 2.0, "p99_ms": 30.0}, ""),
+        ({"send_lag_p99_ms": 2.0, "p99_ms": 20.0}, "ran late"),
+        ({"send_lag_p99_ms": 2.0, "p99_ms": None}, ""),
+    ],
+)
+def test_the_generator_watches_itself(changed, words):
+    doubt = generator(summary(**changed))
+    assert words in doubt
+    assert bool(doubt) == bool(words)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"budgeted": False}, "CPU budgets are not enforced"),
+        ({"rounds": 4}, "a verdict takes 5 rounds"),
+        ({"host": {**HOST, "steal_share": 0.07}}, "took 7% of its CPU time"),
+        ({"host": {**HOST, "load_average_1min": 2.5}}, "busy before the run"),
+        ({"load": dataclasses.replace(CLOSED, workers=3)}, "3 workers on 2 cores"),
+    ],
+)
+def test_the_means(options, words):
+    (only,) = said(**options)
+    assert words in only
+
+
+def test_a_quick_look_is_not_blamed_for_few_rounds():
+    assert said(rounds=1, quick=True) == ()
+
+
+def test_overload_names_the_variant():
+    (only,) = said(summary(offered=500.0), overloaded=["a"])
+    assert only.startswith("a: overloaded, less than 95% of the planned 500 operations/s")
+
+
+def test_errors_are_listed_by_kind_most_frequent_first():
+    errors = {"timeout": 5, "refused": 20, "x": 1, "y": 2}
+    (only,) = said(summary(errors=errors))
+    assert only == "a: 28 of 1,028 operations failed: 20 refused, 5 timeout, 2 y and 1 more kinds"
