@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,7 @@ CONNECT_S = 5
 REQUEST_S = 120
 """How long it may take over any other one: a loaded laptop starts containers slowly."""
 
+_SOCKET = "unix:///var/run/docker.sock"
 _LOCAL = "use --runtime local, which needs no Docker"
 
 
@@ -43,6 +45,7 @@ def connect(*, connect_s: int = CONNECT_S, request_s: int = REQUEST_S) -> Docker
     with translated("connecting to Docker"):
         endpoint = _endpoint()
         url = str(endpoint.get("base_url", ""))
+        _knock(url or _SOCKET)
         # The SDK's own SSH needs another package; the ssh command also knows the user's settings.
         over_ssh = url.startswith("ssh://")
         client = DockerClient(
@@ -81,6 +84,15 @@ def translated(doing: str) -> Iterator[None]:
         raise _translate(error, doing) from error
     except OSError as error:
         raise _unreachable(error, doing) from error
+
+
+def _knock(url: str) -> None:
+    # Where nobody listens the SDK drops its socket unclosed, and hides the cause in a message.
+    scheme, _, path = url.partition("://")
+    if scheme in ("unix", "http+unix"):
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(CONNECT_S)
+            probe.connect("/" + path.lstrip("/"))
 
 
 def _endpoint() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from docker import DockerClient
 from docker.errors import NotFound
+from docker.types import Mount
 
 from scalelab.errors import EnvironmentLacks
 from scalelab.model import Address, Budget, Handle, Launch, NodeState, Place, Places, Topology
@@ -256,7 +257,7 @@ class DockerRuntime:
             self._mine.remove(api, cluster)
 
     def strays(self) -> set[str]:
-        """Names of the clusters of which a container or a network exists.
+        """Names of the clusters of which a container, a volume or a network exists.
 
         Raises
         ------
@@ -302,11 +303,12 @@ class DockerRuntime:
     def _create(self, place: Place) -> None:
         api = self._connected().api
         service, network = self._service(place.node.service), self._mine.network(place.cluster)
-        image = service.image
+        image, name = service.image, self._image(place.node.service)
+        settings = self._connected().images.get(name).attrs.get("Config") or {}
         # Without an init of Docker's: the boot script becomes the server, which as pid 1 takes
         # its own signals and reaps its children, as in the official images.
         api.create_container(
-            self._image(place.node.service),
+            name,
             name=self._mine.container(place),
             entrypoint=container.ENTRYPOINT,
             command=container.COMMAND,
@@ -316,13 +318,19 @@ class DockerRuntime:
             stop_signal=service.stop_signal,
             labels=self._mine.labels(place.cluster, place.node.name),
             host_config=api.create_host_config(
-                network_mode=network, **container.host_settings(place, image)
+                network_mode=network,
+                mounts=[self._volume(path, place) for path in settings.get("Volumes") or ()],
+                **container.host_settings(place, image),
             ),
             networking_config=api.create_networking_config(
                 # The SDK takes a mapping; its published types do not.
                 {network: api.create_endpoint_config(aliases=[place.node.name])}  # type: ignore[arg-type]
             ),
         )
+
+    def _volume(self, path: str, place: Place) -> Mount:
+        # As the image's own declaration would make it, but with our label to find it by.
+        return Mount(path, None, labels=self._mine.labels(place.cluster, place.node.name))
 
     def _inspect(self, place: Place) -> dict[str, Any] | None:
         try:

@@ -49,13 +49,14 @@ class Labelled:
         return {"label": [f"{name}={value}" for name, value in self.labels(cluster).items()]}
 
     def clusters(self, api: APIClient) -> set[str]:
-        """Names of the clusters of which a container or a network exists."""
+        """Names of the clusters of which a container, a volume or a network exists."""
         ours: dict[str, Any] = {"label": [f"scalelab.state={self.state_id}"]}
-        found = [*api.containers(all=True, filters=ours), *api.networks(filters=ours)]
+        containers, networks = api.containers(all=True, filters=ours), api.networks(filters=ours)
+        found = [*containers, *_volumes(api, ours), *networks]
         return {(thing.get("Labels") or {}).get("scalelab.cluster", "") for thing in found} - {""}
 
     def remove(self, api: APIClient, cluster: str) -> None:
-        """Remove a cluster's containers, their volumes and its network; nothing is not an error.
+        """Remove a cluster's containers, volumes and network; nothing is not an error.
 
         Raises
         ------
@@ -73,6 +74,9 @@ class Labelled:
         if found:
             with ThreadPoolExecutor(max_workers=min(16, len(found))) as pool:
                 list(pool.map(lambda each: _remove_container(api, each), found))
+        for volume in _volumes(api, which):
+            with unless_gone():
+                api.remove_volume(volume["Name"])
         for network in api.networks(filters=which):
             _remove_network(api, network["Id"])
 
@@ -85,6 +89,11 @@ def unless_gone() -> Iterator[None]:
     except APIError as error:
         if error.status_code not in (404, 409):
             raise
+
+
+def _volumes(api: APIClient, which: dict[str, Any]) -> list[dict[str, Any]]:
+    # The daemon answers null, not an empty list.
+    return api.volumes(filters=which).get("Volumes") or []
 
 
 def _remove_network(api: APIClient, identifier: str) -> None:
