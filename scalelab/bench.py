@@ -204,6 +204,12 @@ def _drive(
     """One slice; whatever breaks in it names the variant and the round."""
     try:
         return pool.run(places, variant.workload, variant.options, load)
+    except CheckFailed as error:
+        raise CheckFailed(
+            f"{variant.name} broke off in round {round + 1}: {_reason(error)}",
+            error.hint or _WHICH_NODE,
+            error.details,
+        ) from error
     except ScalelabError:
         raise
     except Exception as error:  # such as a client library's, when a server is gone

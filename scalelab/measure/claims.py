@@ -3,8 +3,9 @@
 A claim on ``ratio`` is confirmed when its whole interval lies on the claimed side and refuted when
 all of it lies on the other. A claim on correctness (``stale``, ``error_share``, ...) is judged by
 the figure itself, because one stale read proves that there are some; none seen leaves a claim that
-there are some open. Everything else is about speed: where CPU budgets are not enforced, nodes share one machine's cores, no node is a machine
-of its own, and no such claim is judged.
+there are some open. Everything else is about speed. No such claim is judged where CPU budgets are
+not enforced (nodes share one machine's cores, and none is a machine of its own) or where many
+operations failed (what was measured then is the failure).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from scalelab.model import Claim, ClaimResult, Lab, VariantSummary
 RATIO = "ratio"
 STALENESS = frozenset({"stale", "stale_share", "stale_max_age_ms"})
 CORRECTNESS = STALENESS | {"error_share", "judged"}
+MAX_ERRORS = 0.01
+"""Share of failed operations above which nothing is said about speed."""
 METRICS = frozenset(
     {RATIO}
     | {
@@ -81,6 +84,9 @@ def _judge(
         doubts.append("a quick run judges nothing")
     if not budgeted and claim.metric not in CORRECTNESS:
         doubts.append("CPU budgets are not enforced here")
+    failed = max(summary.error_share, baseline.error_share)
+    if failed > MAX_ERRORS and claim.metric not in CORRECTNESS:
+        doubts.append(f"{failed:.0%} of operations failed")
     if doubts or bounds is None:
         return ClaimResult(claim.text, "inconclusive", _join([figure, *doubts]))
     return ClaimResult(claim.text, _outcome(claim, *bounds), figure)

@@ -15,7 +15,7 @@ def summary(name, low=None, high=None, **changed):
     comparison = Comparison((low + high) / 2, low, high, 0.01, "faster") if low else None
     fields = dict.fromkeys(field.name for field in dataclasses.fields(VariantSummary))
     fields |= {"name": name, "by_round": (1.0,) * 5, "cpu_share": 0.5, "comparison": comparison}
-    fields |= {"judged": 100, "stale": 0, "stale_share": 0.0, "p99_ms": 3.0}
+    fields |= {"judged": 100, "stale": 0, "stale_share": 0.0, "p99_ms": 3.0, "error_share": 0.0}
     return VariantSummary(**{**fields, **changed})
 
 
@@ -74,6 +74,14 @@ def test_without_budgets_only_correctness_is_judged():
     assert "budgets" in result.figure
     stale = Claim("t", "b", "stale", low=1)
     assert judge(stale, summary("b", stale=3), budgeted=False).outcome == "confirmed"
+
+
+def test_a_broken_variant_says_nothing_about_speed():
+    broken = summary("b", 0.4, 0.6, error_share=0.33)
+    result = judge(AT_LEAST, broken)
+    assert (result.outcome, "33% of operations failed" in result.figure) == ("inconclusive", True)
+    few = summary("b", 2, 3, error_share=0.005)
+    assert judge(AT_LEAST, few).outcome == "confirmed"
 
 
 def test_a_quick_run_judges_nothing():
