@@ -129,14 +129,16 @@ class Clusters:
             self._must_match(existing, topology, runtime, budget)
             return self.start(name, ())
         self.runtime(runtime).check(topology)
-        cluster = self._claim_new(name, topology, runtime, budget)
         try:
+            cluster = self._claim_new(name, topology, runtime, budget)
             self.runtime(runtime).begin(name)
             cluster = self._boot(cluster, topology.nodes)
             limited = [self.runtime(runtime).limit(place) for place in cluster.places.values()]
             return self._change(name, phase="up", owner=None, budgeted=all(limited))
         except BaseException:
-            self._remove(name, runtime)
+            mine = self._ledger.read(name)
+            if mine and mine.owner == _me():
+                self._remove(name, runtime)
             raise
 
     def down(self, name: str) -> None:
@@ -150,7 +152,11 @@ class Clusters:
             cluster = self.find(name)
             self._must_be_free(cluster)
             self._ledger.write(dataclasses.replace(cluster, phase="removing", owner=_me()))
-        self._remove(name, cluster.runtime)
+        try:
+            self._remove(name, cluster.runtime)
+        except KeyboardInterrupt:
+            self._remove(name, cluster.runtime)  # half a removal helps nobody
+            raise
 
     def down_all(self, runtimes: Collection[str]) -> list[str]:
         """Remove every cluster of the ledger, and by label what the ledger does not know of.
@@ -206,12 +212,10 @@ class Clusters:
         cluster = self._claim(name)
         with self._released(cluster):
             chosen = [self.place(cluster, node).node for node in nodes or list(cluster.places)]
-            idle = tuple(node for node in chosen if self._state(cluster, node.name) == "exited")
+            resting = ("exited", "stopped")
+            idle = tuple(node for node in chosen if self._state(cluster, node.name) in resting)
             if idle:
-                stopped = cluster.stopped - {node.name for node in idle}
-                cluster = self._boot(self._change(cluster.name, stopped=stopped), idle)
-                for node in idle:
-                    self.runtime(cluster.runtime).limit(cluster.places[node.name])
+                self._restart(cluster, idle)
         return self.find(cluster.name)
 
     def observe(self, cluster: Cluster) -> list[NodeReport]:
@@ -227,6 +231,37 @@ class Clusters:
         cluster = self._claim(name)
         with self._released(cluster):
             yield cluster
+
+    @contextlib.contextmanager
+    def borrowed(
+        self,
+        name: str,
+        topology: Topology,
+        runtime: str,
+        budget: Budget,
+        not_these: Collection[str] = (),
+    ) -> Iterator[Cluster]:
+        """A cluster for the length of a run: one that is up and alike, else one of its own.
+
+        Parameters
+        ----------
+        name : of a cluster brought up for this; taken down afterwards. A former one is removed.
+        not_these : names of clusters that are taken.
+        """
+        for other in self._ledger.clusters()[0]:
+            alike = (other.topology, other.runtime, other.budget) == (topology, runtime, budget)
+            if alike and other.phase == "up" and other.name not in {name, *not_these}:
+                with self.in_use(other.name) as cluster:
+                    yield cluster
+                return
+        if self._ledger.read(name):
+            self.down(name)
+        self.up(name, topology, runtime, budget)
+        try:
+            with self.in_use(name) as cluster:
+                yield cluster
+        finally:
+            self.down(name)
 
     # --- private: the ledger -----------------------------------------------------------------
 
@@ -348,6 +383,19 @@ class Clusters:
             abandoned.set()
             pool.shutdown()
         return self._change(cluster.name, handles=handles)
+
+    def _restart(self, cluster: Cluster, nodes: Collection[Node]) -> None:
+        stopped = cluster.stopped - {node.name for node in nodes}
+        runtime = self.runtime(cluster.runtime)
+        try:
+            self._boot(self._change(cluster.name, stopped=stopped), nodes)
+            for node in nodes:
+                runtime.limit(cluster.places[node.name])
+        except BaseException:
+            # A node that runs although the ledger does not know of it would be worse.
+            for node in nodes:
+                runtime.stop(cluster.places[node.name], {"pid": 0, "started": 0.0}, kill=True)
+            raise
 
     def _start(self, cluster: Cluster, place: Place, abandoned: threading.Event) -> Handle:
         service, runtime = self._services[place.node.service], self.runtime(cluster.runtime)

@@ -1,7 +1,217 @@
-"""bench"""
+"""bench: the variants of a lab side by side, under load."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scalelab.cli import config, options, output
+from scalelab.errors import CheckFailed, EnvironmentLacks, Inconclusive, UnknownName, UsageError
+
+if TYPE_CHECKING:
+    from scalelab.model import Budget, Cluster, Lab, Load, RunResult, Variant
+
+_ROUNDS, _DURATION_S, _WARMUP_S = 5, 3.0, 1.0
+_QUICK_ROUNDS, _QUICK_DURATION_S, _QUICK_WARMUP_S = 2, 1.0, 0.5
+_OPEN_LOOP_CLIENTS = 64
+
 
 def register(app: typer.Typer) -> None:
-    pass
+    """Add this module's command."""
+    app.command()(bench)
+
+
+def bench(
+    lab: Annotated[str, typer.Argument(help="Which lab.", autocompletion=options.complete_lab)],
+    variants: Annotated[
+        str | None,
+        typer.Option("--variants", "-v", help="Only these, separated by commas."),
+    ] = None,
+    clients: Annotated[
+        int | None, typer.Option(min=1, help="Closed loop: sessions that never pause.")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Open loop: planned arrivals per second (Poisson).")
+    ] = None,
+    duration: Annotated[
+        float | None, typer.Option(help="Seconds measured in each slice. Default: 3.")
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Default: 5.")] = None,
+    seed: Annotated[int, typer.Option(help="Of keys, arrivals and the order of variants.")] = 42,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that make the load.")] = 1,
+    quick: Annotated[bool, typer.Option("--quick", help="A first look: no verdicts.")] = False,
+    runtime: options.Runtime = "auto",
+    cpus: options.Cpus = options.DEFAULT_CPUS,
+    memory: options.Memory = options.DEFAULT_MEMORY,
+    json: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="Write the run; - for stdout.")
+    ] = None,
+    csv: Annotated[
+        str | None, typer.Option("--csv", metavar="FILE", help="Write the table; - for stdout.")
+    ] = None,
+) -> None:
+    """Run a lab: its variants in interleaved rounds, compared in one table."""
+    from scalelab import catalog
+
+    found = catalog.lab(lab)
+    load = _load(found, clients, rate, duration, seed, workers, quick)
+    chosen = _chosen(found, variants)
+    budget = options.budget(cpus, memory)
+    _check_files(json, csv)
+    result = _run(lab, found, chosen, load, rounds, quick, runtime, budget)
+    _print(result, json, csv)
+    _judge(result)
+
+
+def _load(
+    lab: Lab,
+    clients: int | None,
+    rate: float | None,
+    duration: float | None,
+    seed: int,
+    workers: int,
+    quick: bool,
+) -> Load:
+    from scalelab.model import Load
+
+    if clients is not None and rate is not None:
+        raise UsageError("--clients makes a closed loop, --rate an open one", "choose one of them")
+    if rate is not None and not 0 < rate < 1e7:
+        raise UsageError(f"--rate takes arrivals per second, not {rate:g}", "such as: --rate 500")
+    if duration is not None and not 0.1 <= duration <= 86_400:
+        raise UsageError(f"--duration takes 0.1 to 86400 s, not {duration:g}", "--duration 3")
+    return Load(
+        clients=clients or (lab.clients if rate is None else _OPEN_LOOP_CLIENTS),
+        rate=rate,
+        duration_s=duration or (_QUICK_DURATION_S if quick else _DURATION_S),
+        warmup_s=_QUICK_WARMUP_S if quick else _WARMUP_S,
+        seed=seed,
+        workers=workers,
+    )
+
+
+def _chosen(lab: Lab, names: str | None) -> list[Variant]:
+    if names is None:
+        return list(lab.variants)
+    known = {variant.name: variant for variant in lab.variants}
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    for name in wanted:
+        if name not in known:
+            raise UnknownName("variant", name, known)
+    if not wanted or len(set(wanted)) < len(wanted):
+        raise UsageError(f"--variants {names!r} names none, or one twice", f"of {', '.join(known)}")
+    return [known[name] for name in wanted]
+
+
+def _run(
+    name: str,
+    lab: Lab,
+    variants: list[Variant],
+    load: Load,
+    rounds: int | None,
+    quick: bool,
+    runtime: str,
+    budget: Budget,
+) -> RunResult:
+    from scalelab import bench, catalog
+    from scalelab.load.pool import Pool
+    from scalelab.report.progress import RunProgress
+
+    with (
+        _clusters(name, variants, runtime, budget) as clusters,
+        Pool(load.workers) as pool,
+        RunProgress(len(variants)) as progress,
+    ):
+        return bench.run(
+            name,
+            lab,
+            clusters,
+            load,
+            pool,
+            catalog.workloads,
+            rounds=rounds or (_QUICK_ROUNDS if quick else _ROUNDS),
+            quick=quick,
+            versions=_versions(clusters),
+            progress=progress,
+        )
+
+
+@contextlib.contextmanager
+def _clusters(
+    lab: str, variants: list[Variant], runtime: str, budget: Budget
+) -> Iterator[dict[str, Cluster]]:
+    """Every variant's cluster, brought up where it is not up already and then taken down again."""
+    from scalelab import catalog
+
+    topologies = {v.name: catalog.topology(v.topology, v.params) for v in variants}
+    chosen, why = config.choose_runtime(runtime, list(topologies.values()))
+    if runtime == "auto":
+        output.note(f"runtime: {chosen} ({why})")
+    clusters = config.clusters()
+    with contextlib.ExitStack() as stack:
+        found: dict[str, Cluster] = {}
+        for variant in variants:
+            name = options.cluster_name(f"bench-{lab}-{variant.name}"[:40])
+            with output.stderr().status(f"bringing {variant.name} up …"):
+                taken = [cluster.name for cluster in found.values()]
+                borrowed = clusters.borrowed(name, topologies[variant.name], chosen, budget, taken)
+                found[variant.name] = stack.enter_context(borrowed)
+        yield found
+
+
+def _versions(clusters: Mapping[str, Cluster]) -> dict[str, str]:
+    from scalelab import catalog
+
+    used = list(clusters.values())
+    names = {place.node.service for cluster in used for place in cluster.places.values()}
+    if used[0].runtime == "local":
+        return {name: catalog.services[name].version() for name in sorted(names)}
+    return {
+        place.node.service: str(cluster.handles[place.node.name].get("image", ""))
+        for cluster in used
+        for place in cluster.places.values()
+    }
+
+
+def _check_files(*names: str | None) -> None:
+    # Found out before the run, not after it.
+    for name in names:
+        if name and name != "-" and not Path(name).absolute().parent.is_dir():
+            raise UsageError(f"there is no folder for {name}", "make it first")
+    if names.count("-") > 1:
+        raise UsageError("only one document fits on stdout", "give the other a file name")
+
+
+def _print(result: RunResult, json: str | None, csv: str | None) -> None:
+    from scalelab.report import document, table, table_csv
+
+    if "-" not in (json, csv):
+        console = output.stdout()
+        console.print(table.render(result, console.width))
+    for name, text in ((json, document.dump), (csv, table_csv.render)):
+        if name == "-":
+            sys.stdout.write(text(result))
+        elif name:
+            try:
+                Path(name).write_text(text(result), encoding="utf-8", newline="")
+            except OSError as error:
+                raise EnvironmentLacks(
+                    f"{name} cannot be written: {error.strerror}", "the run is printed above"
+                ) from None
+
+
+def _judge(result: RunResult) -> None:
+    """End with the exit code the claims call for."""
+    if result.quick:
+        return
+    refuted = [claim.text for claim in result.claims if claim.outcome == "refuted"]
+    if refuted:
+        raise CheckFailed(f"refuted here: {'; '.join(refuted)}", "the figures are above")
+    open_ = [claim.text for claim in result.claims if claim.outcome == "inconclusive"]
+    if open_:
+        raise Inconclusive(f"not settled: {'; '.join(open_)}", "run more rounds: --rounds 10")

@@ -45,7 +45,7 @@ def up(
     name = options.cluster_name(name or topology)
     budget = options.budget(cpus, memory)
     clusters = config.clusters()
-    chosen = _runtime_of(clusters, name, runtime) or config.choose_runtime(runtime, wanted)
+    chosen = _runtime_of(clusters, name, runtime) or config.choose_runtime(runtime, [wanted])
     if runtime == "auto":
         output.note(f"runtime: {chosen[0]} ({chosen[1]})")
     began = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scalelab.ledger import Ledger
     from scalelab.model import Topology
     from scalelab.protocols import Runtime
+    from scalelab.runtimes.docker import DockerRuntime
 
 FILE = "scalelab.toml"
 RUNTIMES = ("auto", "local", "docker")
@@ -69,8 +70,8 @@ def clusters() -> Clusters:
     return Clusters(kept, catalog.services, lambda name: _runtime(name, kept))
 
 
-def choose_runtime(wanted: str, topology: Topology) -> tuple[str, str]:
-    """Which runtime to use, and why in a few words.
+def choose_runtime(wanted: str, topologies: Sequence[Topology]) -> tuple[str, str]:
+    """Which runtime to use for all of these, and why in a few words.
 
     Parameters
     ----------
@@ -86,13 +87,12 @@ def choose_runtime(wanted: str, topology: Topology) -> tuple[str, str]:
         return wanted, "as asked"
     if not docker_is_likely():
         return "local", "no Docker here"
-    from scalelab.errors import EnvironmentLacks
-
-    try:
-        _runtime("docker", ledger()).check(topology)
-    except EnvironmentLacks as error:
-        return "local", error.message
-    return "docker", "a daemon answers and has the images"
+    docker, why = _docker(ledger()), ""
+    for topology in topologies:
+        usable, why = docker.usable(topology)
+        if not usable:
+            return "local", why
+    return "docker", why
 
 
 def docker_is_likely() -> bool:
@@ -119,15 +119,19 @@ def images() -> Mapping[str, str]:
 
 
 def _runtime(name: str, kept: Ledger) -> Runtime:
-    from scalelab import catalog
-
     if name == "docker":
-        from scalelab.runtimes.docker import DockerRuntime
-
-        return DockerRuntime(kept.state_id, catalog.services.__getitem__, images())
+        return _docker(kept)
+    from scalelab import catalog
     from scalelab.runtimes.local import LocalRuntime
 
     return LocalRuntime(kept.folder, kept.state_id, catalog.services)
+
+
+def _docker(kept: Ledger) -> DockerRuntime:
+    from scalelab import catalog
+    from scalelab.runtimes.docker import DockerRuntime
+
+    return DockerRuntime(kept.state_id, catalog.services.__getitem__, images())
 
 
 def _read() -> dict[str, Any]:

@@ -89,8 +89,13 @@ class Postgres:
             "shared_buffers": f"{max(16, memory // 4 // _MIB)}MB",
             # Segments as files of the data folder vanish with it, even after a SIGKILL.
             "dynamic_shared_memory_type": "mmap",
+            # A replica finds its primary again soon after either was restarted.
+            "wal_retrieve_retry_interval": "500ms",
             "max_wal_senders": "12",
             "max_replication_slots": "12",
+            # Base backups side by side: the checkpoint of one must not recycle the WAL another
+            # is about to ask for (its slot reserves WAL only once its backup has begun).
+            "wal_keep_size": "64MB",
             # A replica that never comes back must not fill the disk of the user's laptop.
             "max_slot_wal_keep_size": "1GB",
             "log_line_prefix": "%m [%p] ",

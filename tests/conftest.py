@@ -1,0 +1,155 @@
+"""What every test may use: a state folder of its own, the command line, and a look for leftovers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from scalelab.ledger import Ledger
+from scalelab.runtimes import processes
+
+SERVERS = {"postgres", "initdb", "pg_basebackup", "valkey-server", "redis-server"}
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def required(what: str) -> bool:
+    """Whether a test that needs ``what`` must fail, not skip, where it is missing."""
+    return what in os.environ.get("SCALELAB_REQUIRE", "").split(",")
+
+
+def skip_or_fail(what: str, reason: str) -> None:
+    """Skip the test on a user's machine; fail it where ``SCALELAB_REQUIRE`` names ``what``."""
+    if required(what):
+        pytest.fail(f"SCALELAB_REQUIRE names {what}, but {reason}")
+    pytest.skip(reason)
+
+
+def leftovers(folder: Path) -> list[str]:
+    """What of this state folder still exists: processes, control groups, folders, containers."""
+    found = [
+        f"process {process.pid} {process.info['name']}"
+        for process in psutil.process_iter(["name"])
+        if _belongs(process, folder)
+    ]
+    state_id = Ledger(folder).state_id
+    found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/scalelab-{state_id}")]
+    found += [str(path) for path in folder.glob("nodes")]
+    found += [str(path) for path in folder.glob("clusters/*")]
+    return found + _docker_leftovers(state_id)
+
+
+def _belongs(process: psutil.Process, folder: Path) -> bool:
+    if processes.working_in(folder, SERVERS) and process.pid in {
+        other.pid for other in processes.working_in(folder, SERVERS)
+    }:
+        return True
+    try:
+        # Load workers of a killed `bench` stand elsewhere, but know the state folder.
+        environment = process.environ()
+        mine = environment.get("SCALELAB_STATE") == str(folder)
+        return mine and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, OSError):
+        return False
+
+
+def _docker_leftovers(state_id: str) -> list[str]:
+    if not docker_answers():
+        return []
+    found = []
+    for kind in (["ps", "-a"], ["network", "ls"], ["volume", "ls"]):
+        command = ["docker", *kind, "-q", "--filter", f"label=scalelab.state={state_id}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found += [f"docker {kind[0]} {line}" for line in done.stdout.split()]
+    return found
+
+
+def docker_answers() -> bool:
+    """Whether a Docker daemon answers to the ``docker`` command."""
+    try:
+        done = subprocess.run(["docker", "version"], capture_output=True, check=False)
+    except FileNotFoundError:
+        return False
+    return done.returncode == 0
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    """A state folder (with a space in its path) that must be clean again after the test."""
+    folder = tmp_path / "state folder"
+    yield folder
+    before = leftovers(folder) if folder.exists() else []
+    command = [sys.executable, "-m", "scalelab", "down", "--all"]
+    done = subprocess.run(
+        command, env=environment(folder), capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert leftovers(folder) == [], f"`down --all` left this behind; before it: {before}"
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """The environment of a user with this state folder, no terminal and no settings."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SCALELAB_", "PG"))}
+    return {**kept, "SCALELAB_STATE": str(folder), "COLUMNS": "100", "NO_COLOR": "1", **more}
+
+
+@pytest.fixture
+def run(state: Path, tmp_path: Path) -> Run:
+    """Run `scalelab` as a user types it, in a folder that is not the project's."""
+
+    def run(*arguments: str, code: int | None = 0, input: str = "", **more: str):  # type: ignore[no-untyped-def]
+        done = subprocess.run(
+            [sys.executable, "-m", "scalelab", *arguments],
+            env=environment(state, **more),
+            cwd=tmp_path,
+            input=input,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        if code is not None:
+            assert done.returncode == code, f"{arguments}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return run
+
+
+@pytest.fixture
+def read_json(run: Run) -> Callable[..., dict[str, object]]:
+    """Run `scalelab` and parse the one document it prints."""
+    return lambda *arguments: json.loads(run(*arguments).stdout)
+
+
+@pytest.fixture(scope="session")
+def docker_ready() -> None:
+    """A Docker daemon with images to use, or the test is skipped (failed where required)."""
+    if not docker_answers():
+        skip_or_fail("docker", "no Docker daemon answers")
+    done = subprocess.run(
+        ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    have = set(done.stdout.split())
+    for official, offline in (
+        ("postgres:18", "scalelab/postgres:18"),
+        ("valkey/valkey:9", "scalelab/valkey:9"),
+    ):
+        if official not in have and offline not in have:
+            skip_or_fail("docker", f"neither {official} nor {offline} is here: images build")
+
+
+@pytest.fixture(params=["local", pytest.param("docker", marks=pytest.mark.docker)])
+def runtime(request: pytest.FixtureRequest) -> str:
+    """Each runtime in turn."""
+    if request.param == "docker":
+        request.getfixturevalue("docker_ready")
+    return str(request.param)

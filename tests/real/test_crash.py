@@ -1,0 +1,80 @@
+"""Whatever is killed at whatever moment, `down --all` leaves nothing."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import environment, leftovers
+
+_MOMENTS = 42
+_CYCLES = 25
+
+
+def _begin(state: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "scalelab", *arguments],
+        env=environment(state),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+@pytest.mark.timeout(1500)
+def test_killed_at_any_moment(run: Callable[..., object], state: Path, runtime: str) -> None:
+    seed = time.time_ns() % 2**32
+    print(f"seed {seed}")  # pytest shows it when the test fails
+    drawn = random.Random(seed)
+    for number in range(_MOMENTS):
+        kind = ("up", "up", "up", "bench", "down")[number % 5]
+        topology = drawn.choice(["single", "caching", "replication"])
+        if kind == "bench":
+            command, longest = ["bench", "caching", "--quick", "-r", runtime], 12.0
+        elif kind == "up":
+            command, longest = ["up", topology, "-r", runtime], 2.0
+        else:
+            run("up", topology, "-r", runtime)
+            command, longest = ["down"], 0.8
+        tool = _begin(state, *command)
+        try:
+            # The moment of the kill is the experiment, not a synchronisation.
+            tool.wait(drawn.uniform(0, longest))
+        except subprocess.TimeoutExpired:
+            tool.send_signal(signal.SIGKILL)
+            tool.wait()
+        run("down", "--all")
+        assert leftovers(state) == [], f"{command}, seed {seed}, number {number}"
+
+
+@pytest.mark.timeout(900)
+def test_cycles_leak_nothing(run: Callable[..., object], state: Path, runtime: str) -> None:
+    for _ in range(_CYCLES):
+        run("up", "caching", "-r", runtime)
+        run("down")
+        assert leftovers(state) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_up_cleans_after_itself(state: Path, runtime: str, number: int) -> None:
+    tool = _begin(state, "up", "replication", "-r", runtime)
+    while tool.poll() is None and not (state / "clusters" / "replication.json").exists():
+        time.sleep(0.005)
+    tool.send_signal(number)
+    assert tool.wait(60) == 130
+    assert leftovers(state) == []
+
+
+def test_interrupted_bench_cleans_after_itself(state: Path, runtime: str) -> None:
+    tool = _begin(state, "bench", "caching", "-r", runtime)
+    while tool.poll() is None and len(list((state / "clusters").glob("*.json"))) < 2:
+        time.sleep(0.01)
+    tool.send_signal(signal.SIGINT)
+    assert tool.wait(60) == 130
+    assert leftovers(state) == []
