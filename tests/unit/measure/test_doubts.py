@@ -44,6 +44,7 @@ def test_a_clean_run_has_nothing_to_doubt():
         ({"send_lag_p99_ms": 2.0, "p99_ms": 30.0}, ""),
         ({"send_lag_p99_ms": 2.0, "p99_ms": 20.0}, "ran late"),
         ({"send_lag_p99_ms": 2.0, "p99_ms": None}, ""),
+        ({"send_lag_p99_ms": 2.0, "p99_ms": 20.0, "offered": 100.0}, ""),
     ],
 )
 def test_the_generator_watches_itself(changed, words):
