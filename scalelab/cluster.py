@@ -203,8 +203,8 @@ class Clusters:
             stopped = cluster.stopped | {place.node.name for place in chosen}
             self._change(cluster.name, stopped=stopped)
             for place in reversed(chosen):  # followers first
-                if handle := cluster.handles.get(place.node.name):
-                    self.runtime(cluster.runtime).stop(place, handle, kill=kill)
+                handle = cluster.handles.get(place.node.name)
+                self.runtime(cluster.runtime).stop(place, handle, kill=kill)
         return self.find(cluster.name)
 
     def start(self, name: str | None, nodes: Collection[str]) -> Cluster:
@@ -394,7 +394,7 @@ class Clusters:
         except BaseException:
             # A node that runs although the ledger does not know of it would be worse.
             for node in nodes:
-                runtime.stop(cluster.places[node.name], {"pid": 0, "started": 0.0}, kill=True)
+                runtime.stop(cluster.places[node.name], None, kill=True)
             raise
 
     def _start(self, cluster: Cluster, place: Place, abandoned: threading.Event) -> Handle:

@@ -70,7 +70,7 @@ class Runtime(Protocol):
     def limit(self, place: Place) -> bool:
         """Enforce the place's budget from now on; False where that cannot be had."""
 
-    def stop(self, place: Place, handle: Handle, *, kill: bool = False) -> None:
+    def stop(self, place: Place, handle: Handle | None, *, kill: bool = False) -> None:
         """End the node, data and port kept; returns when it has ended."""
 
     def state(self, place: Place, handle: Handle | None) -> NodeState:

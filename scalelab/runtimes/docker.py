@@ -174,7 +174,7 @@ class DockerRuntime:
 
     # --- while it is up ------------------------------------------------------------------------
 
-    def stop(self, place: Place, handle: Handle, *, kill: bool = False) -> None:
+    def stop(self, place: Place, handle: Handle | None, *, kill: bool = False) -> None:
         """End the node: by its own stop signal, SIGKILL after 30 s, or SIGKILL at once."""
         api, name = self._connected().api, self._mine.container(place)
         with translated(f"stopping {place.node.name}"):

@@ -122,9 +122,9 @@ class LocalRuntime:
         self._budgets.limit(place.cluster, place.node.name, place.budget)
         return True
 
-    def stop(self, place: Place, handle: Handle, *, kill: bool = False) -> None:
-        process = self._process(handle)
-        if process is not None and not kill:
+    def stop(self, place: Place, handle: Handle | None, *, kill: bool = False) -> None:
+        process = self._process(handle) if handle else None
+        if handle and process is not None and not kill:
             number = signal.Signals[self._services[place.node.service].stop_signal]
             deadline = time.monotonic() + _STOP_PATIENCE_S
             with contextlib.suppress(psutil.NoSuchProcess):
