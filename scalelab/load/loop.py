@@ -87,11 +87,11 @@ class Loop:
         What a task raises comes out of here, and the task has ended.
         """
         poll, by_fd, sleeping = self._poller.poll, self._by_fd, self._sleeping
-        while self._tasks:
+        while True:
             at = now()
             while sleeping and sleeping[0][0] <= at:
                 self._step(heapq.heappop(sleeping)[2])
-            if at >= until:
+            if at >= until or not self._tasks:
                 return
             first = sleeping[0][0] if sleeping else until
             for fd, _ in self._wait(poll, (first if first < until else until) - at):

