@@ -160,7 +160,7 @@ def _build(client: DockerClient, recipe: Recipe, base: str) -> None:
                 forcerm=True,
                 decode=True,
             )
-            _raise_failure(recipe, answers)
+            _raise_failure(recipe, base, answers)
 
 
 def _contents(recipe: Recipe) -> Mapping[Path, str]:
@@ -212,13 +212,13 @@ def _write_context(target: IO[bytes], recipe: Recipe, contents: Mapping[Path, st
             tar.add(source, arcname=destination, filter=kept)
 
 
-def _raise_failure(recipe: Recipe, answers: Iterable[Mapping[str, object]]) -> None:
+def _raise_failure(recipe: Recipe, base: str, answers: Iterable[Mapping[str, object]]) -> None:
     lines: list[str] = []
     for answer in answers:
         lines += str(answer.get("stream", "")).splitlines()
         if "error" in answer:
             raise EnvironmentLacks(
-                f"building {recipe.tag} failed: {answer['error']}",
+                f"building {recipe.tag} on {base} failed: {answer['error']}",
                 "try another base with --base (a Debian bookworm)",
                 [line for line in lines if line.strip()][-5:],
             )
