@@ -18,7 +18,8 @@ from scalelab.errors import RequestFailed
 from scalelab.model import Place
 from scalelab.protocols import Wait
 
-_OK = frozenset((pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK))
+# As plain numbers: comparing with an enum's member would go through the enum.
+_OK = frozenset((int(pq.ExecStatus.TUPLES_OK), int(pq.ExecStatus.COMMAND_OK)))
 _READING = pq.PollingStatus.READING
 _WRITING = pq.PollingStatus.WRITING
 _CONNECTED = pq.PollingStatus.OK
@@ -87,7 +88,11 @@ class Connection:
         pg = self._pg
         assert pg is not None
         try:
-            pg.send_query_prepared(statement, [_encode(value) for value in params])
+            # Numbers are formatted here: most parameters are, and a call would cost as much again.
+            pg.send_query_prepared(
+                statement,
+                [b"%d" % value if type(value) is int else _encode(value) for value in params],
+            )
             if pg.flush():
                 yield from self._drain(pg)
             # Most answers come whole with the first wake-up; the loop below is for the others.
@@ -189,8 +194,6 @@ class Connection:
 
 
 def _encode(value: int | float | str | bytes | None) -> bytes | None:
-    if type(value) is int:
-        return b"%d" % value
     if value is None or type(value) is bytes:
         return value
     return str(value).encode()

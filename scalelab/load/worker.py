@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import importlib
 import random
+import runpy
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from scalelab.errors import CheckFailed, RequestFailed, ScalelabError
@@ -37,7 +39,7 @@ class SliceTask:
 
     Parameters
     ----------
-    workload : its name, a file of ``scalelab/workloads``.
+    workload : its name, a file of ``scalelab/workloads``, or the path of a file elsewhere.
     options : the variant's options for it.
     load : of the whole slice; ``load.workers`` tasks make it up.
     worker : which of them this is, from 0.
@@ -51,9 +53,11 @@ class SliceTask:
 
 
 def find_workload(name: str) -> Workload:
-    """The workload of that name."""
-    module = importlib.import_module(f"scalelab.workloads.{name}")
-    return cast(Workload, module.WORKLOAD)
+    """The workload of that name; one that ends in ``.py`` is the path of its file."""
+    if not name.endswith(".py"):
+        return cast(Workload, importlib.import_module(f"scalelab.workloads.{name}").WORKLOAD)
+    module = runpy.run_path(name, run_name=Path(name).stem)
+    return cast(Workload, module["WORKLOAD"])
 
 
 def connect(place: Place) -> Connection:
