@@ -46,6 +46,9 @@ class Progress(Protocol):
     def loading(self, variant: str) -> None:
         """The variant's schema and data are being made."""
 
+    def rehearsing(self, variant: str, completed: Callable[[], int]) -> None:
+        """A slice that does not count begins."""
+
     def slice(
         self, variant: str, round: int, rounds: int, load: Load, completed: Callable[[], int]
     ) -> None:
@@ -59,6 +62,8 @@ class Silent:
     """Progress nobody sees."""
 
     def loading(self, variant: str) -> None: ...
+
+    def rehearsing(self, variant: str, completed: Callable[[], int]) -> None: ...
 
     def slice(
         self, variant: str, round: int, rounds: int, load: Load, completed: Callable[[], int]
@@ -103,13 +108,18 @@ def run(
     progress = progress or Silent()
     started, facts, steal = time.time(), host.facts(), host.Steal()
     _load_data(variants, clusters, workloads, progress)
+    for name, variant in variants.items():
+        # A rehearsal: caches fill and servers settle after the load before anything counts.
+        progress.rehearsing(name, pool.completed)
+        rehearsed = replace(load, seed=_derive(load.seed, "rehearsal", 0))
+        _drive(pool, variant, clusters[name].places, rehearsed, "its rehearsal")
     slices: list[Slice] = []
     for number in range(rounds):
         # The same keys and arrivals for all variants of a round; others in the next.
         drawn = replace(load, seed=_derive(load.seed, "slice", number))
         for place, name in enumerate(order(list(variants), load.seed, number)):
             progress.slice(name, number, rounds, drawn, pool.completed)
-            reports = _drive(pool, variants[name], clusters[name].places, drawn, number)
+            reports = _drive(pool, variants[name], clusters[name].places, drawn, f"round {number + 1}")
             progress.sliced(name, number)
             _must_answer(name, number, reports, lab.counted)
             slices.append(Slice(name, number, place, reports))
@@ -199,14 +209,14 @@ def _load_data(
 
 
 def _drive(
-    pool: Driver, variant: Variant, places: Places, load: Load, round: int
+    pool: Driver, variant: Variant, places: Places, load: Load, part: str
 ) -> tuple[WorkerReport, ...]:
-    """One slice; whatever breaks in it names the variant and the round."""
+    """One slice; whatever breaks in it names the variant and the part of the run."""
     try:
         return pool.run(places, variant.workload, variant.options, load)
     except CheckFailed as error:
         raise CheckFailed(
-            f"{variant.name} broke off in round {round + 1}: {_reason(error)}",
+            f"{variant.name} broke off in {part}: {_reason(error)}",
             error.hint or _WHICH_NODE,
             error.details,
         ) from error
@@ -214,7 +224,7 @@ def _drive(
         raise
     except Exception as error:  # such as a client library's, when a server is gone
         raise CheckFailed(
-            f"{variant.name} broke off in round {round + 1}: {_reason(error)}", _WHICH_NODE
+            f"{variant.name} broke off in {part}: {_reason(error)}", _WHICH_NODE
         ) from error
 
 

@@ -83,7 +83,7 @@ class Ledger:
         path = self._path(name)
         try:
             return _decode(json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, KeyError, TypeError, AttributeError):
             raise Damaged(

@@ -1,4 +1,4 @@
-"""What every test may use: a state folder of its own, the command line, and a look for leftovers."""
+"""What every test may use: a state folder of its own, the command line, a look for leftovers."""
 
 from __future__ import annotations
 
@@ -34,11 +34,9 @@ def skip_or_fail(what: str, reason: str) -> None:
 
 def leftovers(folder: Path) -> list[str]:
     """What of this state folder still exists: processes, control groups, folders, containers."""
-    found = [
-        f"process {process.pid} {process.info['name']}"
-        for process in psutil.process_iter(["name"])
-        if _belongs(process, folder)
-    ]
+    working = processes.working_in(folder, SERVERS)
+    knowing = [process for process in psutil.process_iter() if _knows(process, folder)]
+    found = [f"process {process.pid}" for process in {*working, *knowing}]
     state_id = Ledger(folder).state_id
     found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/scalelab-{state_id}")]
     found += [str(path) for path in folder.glob("nodes")]
@@ -46,11 +44,7 @@ def leftovers(folder: Path) -> list[str]:
     return found + _docker_leftovers(state_id)
 
 
-def _belongs(process: psutil.Process, folder: Path) -> bool:
-    if processes.working_in(folder, SERVERS) and process.pid in {
-        other.pid for other in processes.working_in(folder, SERVERS)
-    }:
-        return True
+def _knows(process: psutil.Process, folder: Path) -> bool:
     try:
         # Load workers of a killed `bench` stand elsewhere, but know the state folder.
         environment = process.environ()

@@ -62,6 +62,11 @@ class RunProgress:
         """The variant's schema and data are being made."""
         self._progress.update(self._task, description=f"loading {variant}")
 
+    def rehearsing(self, variant: str, completed: Callable[[], int]) -> None:
+        """A slice that does not count begins."""
+        self._rate.follow(completed)
+        self._progress.update(self._task, description=f"rehearsing {variant}")
+
     def slice(
         self, variant: str, round: int, rounds: int, load: Load, completed: Callable[[], int]
     ) -> None:

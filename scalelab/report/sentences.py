@@ -75,7 +75,10 @@ def method(result: RunResult) -> Iterator[Text]:
     )
     if result.load.warmup_s > 0:
         cut = words.seconds(result.load.warmup_s)
-        yield Text(f"warm-up: the first {cut} of every slice are cut.", style="dim")
+        yield Text(
+            f"warm-up: a rehearsal of every variant and the first {cut} of every slice are cut.",
+            style="dim",
+        )
 
 
 def claims(result: RunResult) -> RenderableType:

