@@ -119,7 +119,9 @@ def run(
         drawn = replace(load, seed=_derive(load.seed, "slice", number))
         for place, name in enumerate(order(list(variants), load.seed, number)):
             progress.slice(name, number, rounds, drawn, pool.completed)
-            reports = _drive(pool, variants[name], clusters[name].places, drawn, f"round {number + 1}")
+            reports = _drive(
+                pool, variants[name], clusters[name].places, drawn, f"round {number + 1}"
+            )
             progress.sliced(name, number)
             _must_answer(name, number, reports, lab.counted)
             slices.append(Slice(name, number, place, reports))

@@ -19,6 +19,7 @@ from scalelab.errors import (
     Busy,
     EnvironmentLacks,
     NodeDied,
+    PortTaken,
     ScalelabError,
     UnknownName,
     UsageError,
@@ -29,6 +30,7 @@ from scalelab.protocols import Runtime, Service
 
 _READY_PATIENCE_S = 60.0
 _LOG_LINES = 12
+_PORT_RETRIES = 3
 _PHASES = {"starting": "being brought up", "removing": "being taken down", "up": "in use"}
 
 
@@ -129,17 +131,12 @@ class Clusters:
             self._must_match(existing, topology, runtime, budget)
             return self.start(name, ())
         self.runtime(runtime).check(topology)
-        try:
-            cluster = self._claim_new(name, topology, runtime, budget)
-            self.runtime(runtime).begin(name)
-            cluster = self._boot(cluster, topology.nodes)
-            limited = [self.runtime(runtime).limit(place) for place in cluster.places.values()]
-            return self._change(name, phase="up", owner=None, budgeted=all(limited))
-        except BaseException:
-            mine = self._ledger.read(name)
-            if mine and mine.owner == _me():
-                self._remove(name, runtime)
-            raise
+        avoid: set[int] = set()
+        for _ in range(_PORT_RETRIES):
+            # Somebody may take a port between our look and the server's start: choose others.
+            with contextlib.suppress(PortTaken):
+                return self._up_new(name, topology, runtime, budget, avoid)
+        return self._up_new(name, topology, runtime, budget, avoid)
 
     def down(self, name: str) -> None:
         """Remove a cluster and all it made.
@@ -265,7 +262,25 @@ class Clusters:
 
     # --- private: the ledger -----------------------------------------------------------------
 
-    def _claim_new(self, name: str, topology: Topology, runtime: str, budget: Budget) -> Cluster:
+    def _up_new(
+        self, name: str, topology: Topology, runtime: str, budget: Budget, avoid: set[int]
+    ) -> Cluster:
+        try:
+            cluster = self._claim_new(name, topology, runtime, budget, avoid)
+            avoid.update(place.client.port for place in cluster.places.values())
+            self.runtime(runtime).begin(name)
+            cluster = self._boot(cluster, topology.nodes)
+            limited = [self.runtime(runtime).limit(place) for place in cluster.places.values()]
+            return self._change(name, phase="up", owner=None, budgeted=all(limited))
+        except BaseException:
+            mine = self._ledger.read(name)
+            if mine and mine.owner == _me():
+                self._remove(name, runtime)
+            raise
+
+    def _claim_new(
+        self, name: str, topology: Topology, runtime: str, budget: Budget, avoid: set[int]
+    ) -> Cluster:
         with self._ledger.lock():
             left = self._ledger.read(name)
             if left:
@@ -279,7 +294,7 @@ class Clusters:
                 for place in other.places.values()
             }
             password = secrets.token_hex(16)
-            chosen = ports.reserve(len(topology.nodes), taken, self._ledger.state_id)
+            chosen = ports.reserve(len(topology.nodes), taken | avoid, self._ledger.state_id)
             places = self.runtime(runtime).reserve(name, topology, budget, password, chosen)
             cluster = Cluster(
                 name=name,

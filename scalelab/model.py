@@ -163,6 +163,7 @@ class Image:
     offline : the image ``scalelab images build`` makes where no registry can be reached.
     uid : the unprivileged user the server runs as.
     data_dir : where the image's makers put the data.
+    volume : the folder they declared a volume: ``data_dir`` or one above it.
     port : where the server listens inside the container.
     """
 
@@ -170,6 +171,7 @@ class Image:
     offline: str
     uid: int
     data_dir: str
+    volume: str
     port: int
 
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from scalelab.model import Budget, Handle, Image, Launch, NodeState, Place, Places, Topology
+from scalelab.model import Budget, Handle, Image, Launch, Node, NodeState, Place, Places, Topology
 
 
 class Service(Protocol):
@@ -34,6 +34,12 @@ class Service(Protocol):
 
     def ready(self, place: Place) -> bool:
         """Whether a real client query works (and a replica streams); never raises for "not yet"."""
+
+    def health(self, node: Node) -> str:
+        """A shell test that succeeds when the node serves, run beside it by Compose.
+
+        The server is on its image's port of 127.0.0.1, the password in ``SCALELAB_PASSWORD``.
+        """
 
     def url(self, place: Place, *, secret: bool = False) -> str:
         """The connection string, with the password only when ``secret``."""

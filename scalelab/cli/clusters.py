@@ -140,7 +140,8 @@ def _docker_if_it_answers() -> list[str]:
 
     try:
         connect().close()
-    except EnvironmentLacks:
+    except EnvironmentLacks as error:
+        output.note(f"containers are not looked for: {error.message}")
         return []
     return ["docker"]
 

@@ -8,55 +8,18 @@ every runtime uses.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from scalelab.errors import ScalelabError
-from scalelab.model import Address, Budget, Image, Place, Places, Topology
+from scalelab.model import Address, Budget, Place, Places, Topology
 from scalelab.protocols import Service
-from scalelab.runtimes import boot, container
+from scalelab.runtimes import boot, budgets
 
 _FIRST_PORT = 15_001
 _SENTINEL = "@SCALELAB-PASSWORD@"
 _HERE = "END-OF-FILE"
-
-
-@dataclass(frozen=True)
-class _Habits:
-    """What a Compose file has to know of a service beyond its ``Image``.
-
-    Parameters
-    ----------
-    volume : the folder that the image's makers declared a volume.
-    health : a shell test of a node, or (``follower``) of one that copies from another.
-    """
-
-    volume: str
-    health: str
-    follower: str = ""
-
-
-def _psql(query: str, answer: str) -> str:
-    client = 'PGPASSWORD="$SCALELAB_PASSWORD" psql -h 127.0.0.1 -U lab -d lab -Atqc'
-    return f'[ "$({client} "{query}")" = {answer} ]'
-
-
-_HABITS = {
-    "postgres": _Habits(
-        volume="/var/lib/postgresql",
-        health=_psql("SELECT 1", "1"),
-        follower=_psql("SELECT status FROM pg_stat_wal_receiver", "streaming"),
-    ),
-    "redis": _Habits(
-        volume="/data",
-        health=(
-            'export REDISCLI_AUTH="$SCALELAB_PASSWORD" VALKEYCLI_AUTH="$SCALELAB_PASSWORD";'
-            ' [ "$("$(command -v valkey-cli || command -v redis-cli)" ping)" = PONG ]'
-        ),
-    ),
-}
 
 
 def document(topology: Topology, service: Callable[[str], Service], budget: Budget) -> str:
@@ -90,7 +53,7 @@ def _places(topology: Topology, service: Callable[[str], Service], budget: Budge
     places = {}
     for number, node in enumerate(topology.nodes):
         image = service(node.service).image
-        volume = _habits(node.service, image).volume
+        volume = image.volume
         places[node.name] = Place(
             cluster=topology.name,
             node=node,
@@ -106,17 +69,9 @@ def _places(topology: Topology, service: Callable[[str], Service], budget: Budge
     return places
 
 
-def _habits(service: str, image: Image) -> _Habits:
-    # A service unknown here: its image's data folder, and whether its port is open.
-    probe = f"bash -c ': < /dev/tcp/127.0.0.1/{image.port}'"
-    return _HABITS.get(service, _Habits(volume=image.data_dir, health=probe))
-
-
 def _node(place: Place, places: Places, service: Service) -> dict[str, Any]:
     node, image = place.node, service.image
-    habits = _habits(node.service, image)
     port = f"${{SCALELAB_PORT_{node.name.upper().replace('-', '_')}:-{place.client.port}}}"
-    health = habits.follower if node.follows and habits.follower else habits.health
     described: dict[str, Any] = {
         "image": f"${{SCALELAB_{node.service.upper()}_IMAGE:-{image.default}}}",
         "hostname": node.name,
@@ -125,9 +80,9 @@ def _node(place: Place, places: Places, service: Service) -> dict[str, Any]:
         "entrypoint": ["sh", "-c"],
         "command": [_literal(_script(place, places, service))],
         "ports": [f"{place.client.host}:{port}:{image.port}"],
-        "volumes": [f"{node.name}:{habits.volume}"],
+        "volumes": [f"{node.name}:{image.volume}"],
         "healthcheck": {
-            "test": ["CMD-SHELL", _literal(health)],
+            "test": ["CMD-SHELL", _literal(service.health(node))],
             "interval": "2s",
             "timeout": "5s",
             "retries": 30,
@@ -147,7 +102,7 @@ def _limits(budget: Budget) -> dict[str, int | str]:
     limits: dict[str, int | str] = {}
     if budget.cpus is not None:
         # Not `cpus`: its period is 100 ms, in which a throttled server stalls for too long.
-        limits["cpu_period"], limits["cpu_quota"] = container.quota_us(budget.cpus)
+        limits["cpu_quota"], limits["cpu_period"] = budgets.quota(budget.cpus)
     if budget.memory is not None:
         whole, rest = divmod(budget.memory, 1024**2)
         limits["mem_limit"] = limits["memswap_limit"] = f"{budget.memory}b" if rest else f"{whole}m"

@@ -18,9 +18,6 @@ CONF_DIR = "/scalelab"
 ENTRYPOINT, COMMAND = ["sh"], [f"{CONF_DIR}/boot.sh"]
 """What a container runs in place of what its image would: the script becomes the server."""
 
-_PERIOD_US = 10_000  # short, so that a throttled server stalls for milliseconds, not for 100
-_LEAST_QUOTA_US = 1_000
-_LONGEST_PERIOD_US = 1_000_000
 _SHM_BYTES = 256 * 1024**2
 
 
@@ -42,17 +39,6 @@ def host_settings(place: Place, image: Image) -> dict[str, Any]:
         # A log that stays readable and small, whatever the daemon does by default.
         "log_config": {"Type": "json-file", "Config": {"max-size": "16m", "max-file": "2"}},
     }
-
-
-def quota_us(cpus: float) -> tuple[int, int]:
-    """The period and the quota in it, in microseconds, that give a node ``cpus`` of a core.
-
-    The kernel takes no quota below 1 ms: a smaller share has a longer period.
-    """
-    quota = round(cpus * _PERIOD_US)
-    if quota >= _LEAST_QUOTA_US:
-        return _PERIOD_US, quota
-    return min(round(_LEAST_QUOTA_US / cpus), _LONGEST_PERIOD_US), _LEAST_QUOTA_US
 
 
 def archive(place: Place, launch: Launch, uid: int) -> bytes:

@@ -16,7 +16,7 @@ from docker.types import Mount
 from scalelab.errors import EnvironmentLacks
 from scalelab.model import Address, Budget, Handle, Launch, NodeState, Place, Places, Topology
 from scalelab.protocols import Service
-from scalelab.runtimes import container, container_memory, image_choice
+from scalelab.runtimes import budgets, container, container_memory, image_choice
 from scalelab.runtimes.daemon import connect, remote_host, translated
 from scalelab.runtimes.labelled import Labelled, unless_gone
 
@@ -163,7 +163,7 @@ class DockerRuntime:
         if place.budget.cpus is None:
             return True
         client = self._connected()
-        period, quota = container.quota_us(place.budget.cpus)
+        quota, period = budgets.quota(place.budget.cpus)
         with translated(f"limiting {place.node.name}"):
             if not client.info().get("CpuCfsQuota"):
                 return False

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import psutil
 
-from scalelab.errors import EnvironmentLacks
+from scalelab import ports
+from scalelab.errors import EnvironmentLacks, PortTaken
 from scalelab.model import (
     Address,
     Budget,
@@ -97,6 +98,11 @@ class LocalRuntime:
         folder = self._folder(place)
         # What an earlier life left behind (workers of a killed server) holds the data folder.
         self._end(place)
+        if not ports.is_free(place.bind.port):
+            raise PortTaken(
+                f"port {place.bind.port} of {place.node.name} is taken by another program",
+                "end that program, or take the cluster down and up again",
+            )
         self._write(place, launch)
         enter = self._budgets.enter(place.cluster, place.node.name) if self._budgets else []
         command = [*enter, *unprivileged(), "sh", f"{place.conf_dir}/boot.sh"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scalelab.errors import EnvironmentLacks
-from scalelab.model import Image, Launch, Place, Places
+from scalelab.model import Image, Launch, Node, Place, Places
 
 if TYPE_CHECKING:
     import psycopg
@@ -34,6 +34,7 @@ class Postgres:
         offline="scalelab/postgres:18",
         uid=999,
         data_dir="/var/lib/postgresql/18/docker",
+        volume="/var/lib/postgresql",
         port=5432,
     )
     processes = ("postgres",)
@@ -95,7 +96,7 @@ class Postgres:
             "max_replication_slots": "12",
             # Base backups side by side: the checkpoint of one must not recycle the WAL another
             # is about to ask for (its slot reserves WAL only once its backup has begun).
-            "wal_keep_size": "64MB",
+            "wal_keep_size": "128MB",
             # A replica that never comes back must not fill the disk of the user's laptop.
             "max_slot_wal_keep_size": "1GB",
             "log_line_prefix": "%m [%p] ",
@@ -122,6 +123,13 @@ class Postgres:
                 return row == ("streaming",)
         except psycopg.Error:
             return False
+
+    def health(self, node: Node) -> str:
+        query, answer = "SELECT 1", "1"
+        if node.follows is not None:
+            query, answer = "SELECT status FROM pg_stat_wal_receiver", "streaming"
+        client = 'PGPASSWORD="$SCALELAB_PASSWORD" psql -h 127.0.0.1 -U lab -d lab -Atqc'
+        return f'[ "$({client} "{query}")" = {answer} ]'
 
     def url(self, place: Place, *, secret: bool = False) -> str:
         user = f"lab:{place.password}" if secret else "lab"
@@ -177,10 +185,14 @@ def _base_backup(
     conf: str, data: str, name: str, host: str, port: int
 ) -> tuple[tuple[str, ...], ...]:
     source = ("-h", host, "-p", str(port), "-U", "replicator")
+    login = ("env", f"PGPASSFILE={conf}/pgpass")
+    # An earlier copy that was cut short may have left its slot; usually there is none.
+    drop = '"$@" 2> /dev/null || :'
     # -C makes the slot before the copy begins, so that no WAL is missed in between.
     how = ("-D", data, "-c", "fast", "-X", "stream", "-C", "-S", name)
     return (
-        ("env", f"PGPASSFILE={conf}/pgpass", "pg_basebackup", *source, *how),
+        ("sh", "-c", drop, "sh", *login, "pg_receivewal", *source, "--drop-slot", "-S", name),
+        (*login, "pg_basebackup", *source, *how),
         ("touch", f"{data}/standby.signal"),
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scalelab.errors import EnvironmentLacks
-from scalelab.model import Image, Launch, Place, Places
+from scalelab.model import Image, Launch, Node, Place, Places
 
 if TYPE_CHECKING:
     import redis
@@ -25,6 +25,7 @@ class Redis:
         offline="scalelab/valkey:9",
         uid=999,
         data_dir="/data",
+        volume="/data",
         port=6379,
     )
     processes = ("valkey-server", "redis-server")
@@ -72,6 +73,12 @@ class Redis:
                 return bool(client.ping())
         except redis.RedisError:
             return False
+
+    def health(self, node: Node) -> str:
+        return (
+            'export REDISCLI_AUTH="$SCALELAB_PASSWORD" VALKEYCLI_AUTH="$SCALELAB_PASSWORD";'
+            ' [ "$("$(command -v valkey-cli || command -v redis-cli)" ping)" = PONG ]'
+        )
 
     def url(self, place: Place, *, secret: bool = False) -> str:
         user = f":{place.password}@" if secret else ""

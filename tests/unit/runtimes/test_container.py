@@ -26,23 +26,6 @@ def place() -> Place:
     )
 
 
-@pytest.mark.parametrize(
-    ("cpus", "expected"),
-    [
-        (0.2, (10_000, 2_000)),
-        (1, (10_000, 10_000)),
-        (2.5, (10_000, 25_000)),
-        (0.1, (10_000, 1_000)),
-        (0.05, (20_000, 1_000)),
-        (0.0001, (1_000_000, 1_000)),
-    ],
-)
-def test_quota_is_the_share_within_the_kernels_bounds(
-    cpus: float, expected: tuple[int, int]
-) -> None:
-    assert container.quota_us(cpus) == expected
-
-
 def test_files_belong_to_the_server_alone(place: Place) -> None:
     launch = Launch(run=("server",), files={"cache.conf": "requirepass secret\n"})
     with tarfile.open(fileobj=io.BytesIO(container.archive(place, launch, uid=999))) as tar:
