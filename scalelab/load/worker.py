@@ -185,7 +185,9 @@ class _Slice:
 
         for context in self._contexts:
             self._loop.spawn(opening(context.connections))
-        self._loop.run(now() + _CONNECT_S)
+        deadline = now() + _CONNECT_S
+        while self._loop.tasks and now() < deadline and not self._stopped():
+            self._loop.run(now() + _TICK_S)
         for task in self._loop.tasks:
             self._loop.cancel(task)
 

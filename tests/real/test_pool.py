@@ -148,7 +148,7 @@ def test_interrupted_the_workers_end_their_slice(program: subprocess.Popen[str])
     # As a terminal does it: to the whole group. The workers leave it to their parent.
     for process in [*workers, psutil.Process(program.pid)]:
         process.send_signal(signal.SIGINT)
-    assert program.wait(3) == 0
+    assert program.wait(6) == 0  # well below a second on a machine that is not busy
     assert program.stdout is not None
     assert program.stdout.read() == "interrupted\n"
     assert gone(workers, 1)
@@ -163,5 +163,5 @@ def test_a_second_interrupt_kills_at_once(
     program.send_signal(signal.SIGINT)
     time.sleep(0.2)
     program.send_signal(signal.SIGINT)
-    assert program.wait(1) == 0
+    assert program.wait(2) == 0
     assert gone(workers, 1)

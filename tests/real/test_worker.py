@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scalelab.load import worker
+from scalelab.load.keys import Keys
 from scalelab.load.worker import SliceTask, run_slice
 from scalelab.measure.histogram import Histogram
 from scalelab.model import Load, Places
@@ -144,7 +146,9 @@ def test_a_cached_value_that_is_not_deleted_is_found_stale(
 def test_only_own_keys_are_judged(places: Places) -> None:
     load = replace(_LOAD, workers=2)
     report = run_slice(SliceTask(places, "point_read_write", {}, load, 1))
-    assert report.judged == pytest.approx(report.counts["read"] / 2, rel=0.1)
+    keys = Keys(point_read_write.WORKLOAD.keys, point_read_write.WORKLOAD.distribution)
+    own = sum(key % 2 for key in islice(keys.stream((9,)), 50_000)) / 50_000
+    assert report.judged == pytest.approx(report.counts["read"] * own, rel=0.1)
 
 
 def test_killed_backends_are_counted_and_sessions_go_on(places: Places) -> None:
@@ -255,7 +259,6 @@ def test_an_outage_is_waited_for_not_spun_on(
         assert report.errors["connection lost"] == load.clients
         # 10, 20, 40, ... 500 ms between the attempts of a session: about eight in a second.
         assert 3 * load.clients <= report.errors["cannot connect"] <= 12 * load.clients
-        assert report.per_second[1] < report.per_second[0]
         assert report.per_second[2] > 0
 
 
