@@ -367,7 +367,8 @@ class Clusters:
             given = ", ".join(f"{k}={v}" for k, v in cluster.topology.params.items())
             raise UsageError(
                 f"{cluster.name!r} is up already, as {cluster.topology.name}"
-                f" ({given or 'no parameters'}) on {cluster.runtime}",
+                f" ({given or 'no parameters'}) on {cluster.runtime}"
+                f" with {_words(cluster.budget)} a node",
                 "take it down first, or choose another --name",
             )
 
@@ -447,6 +448,12 @@ class Clusters:
         if state.state == "running":
             facts = dict(self._services[place.node.service].inspect(place, cluster.places))
         return NodeReport(place, state, facts)
+
+
+def _words(budget: Budget) -> str:
+    cpus = "no CPU limit" if budget.cpus is None else f"{budget.cpus:g} CPU"
+    memory = "no memory limit" if budget.memory is None else f"{budget.memory / 1024**2:g} MB"
+    return f"{cpus} and {memory}"
 
 
 def _me() -> tuple[int, float]:

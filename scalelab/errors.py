@@ -19,6 +19,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+INTERRUPTED = 130
+"""Exit code of what a Ctrl-C ended."""
+
 
 class ScalelabError(Exception):
     """What went wrong in one line, and in a second what to do about it.
@@ -85,7 +88,7 @@ class UnknownName(UsageError):
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         thing, of, owner = kind.partition(" of ")
-        plural = (f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s") + of + owner
+        plural = (f"{thing[:-1]}ies" if thing[-2:] in ("gy", "ty") else f"{thing}s") + of + owner
         listed = f"{plural}: {', '.join(names)}" if names else f"there are no {plural}"
         hint = f"did you mean {near[0]!r}? {listed}" if near else listed
         super().__init__(f"there is no {kind} {name!r}", hint)

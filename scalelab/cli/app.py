@@ -11,9 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from scalelab.cli import bench, clusters, compose, config, doctor, images, nodes
-from scalelab.errors import ScalelabError, UsageError
-
-INTERRUPTED = 130
+from scalelab.errors import INTERRUPTED, ScalelabError, UsageError
 
 # Typer comes with a Click of its own or uses the installed one: its public errors tell which.
 _ClickError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -48,7 +46,19 @@ def _options(
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    context.default_map = config.defaults(set(context.command.commands))  # type: ignore[attr-defined]
+    commands: dict[str, Any] = context.command.commands  # type: ignore[attr-defined]
+    context.default_map = config.defaults(
+        {name: _long_options(command) for name, command in commands.items()}
+    )
+
+
+def _long_options(command: Any) -> dict[str, Any]:
+    return {
+        flag.removeprefix("--"): option
+        for option in command.params
+        for flag in option.opts
+        if flag.startswith("--")
+    }
 
 
 def main() -> None:

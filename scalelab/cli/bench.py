@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def bench(
+    context: typer.Context,
     lab: Annotated[str, typer.Argument(help="Which lab.", autocompletion=options.complete_lab)],
     variants: Annotated[
         str | None,
@@ -59,13 +60,24 @@ def bench(
     from scalelab import catalog
 
     found = catalog.lab(lab)
+    if clients is not None and rate is not None:
+        # What is typed beats scalelab.toml, also where the two exclude each other.
+        if _typed(context, "clients") and not _typed(context, "rate"):
+            rate = None
+        elif _typed(context, "rate") and not _typed(context, "clients"):
+            clients = None
     load = _load(found, clients, rate, duration, seed, workers, quick)
     chosen = _chosen(found, variants)
     budget = options.budget(cpus, memory)
     _check_files(json, csv)
     result = _run(lab, found, chosen, load, rounds, quick, runtime, budget)
     _print(result, json, csv)
-    _judge(result)
+    _judge(found, result)
+
+
+def _typed(context: typer.Context, option: str) -> bool:
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _load(
@@ -205,7 +217,7 @@ def _print(result: RunResult, json: str | None, csv: str | None) -> None:
                 ) from None
 
 
-def _judge(result: RunResult) -> None:
+def _judge(lab: Lab, result: RunResult) -> None:
     """End with the exit code the claims call for."""
     if result.quick:
         return
@@ -214,4 +226,26 @@ def _judge(result: RunResult) -> None:
         raise CheckFailed(f"refuted here: {'; '.join(refuted)}", "the figures are above")
     open_ = [claim.text for claim in result.claims if claim.outcome == "inconclusive"]
     if open_:
-        raise Inconclusive(f"not settled: {'; '.join(open_)}", "run more rounds: --rounds 10")
+        metrics = {claim.metric for claim in lab.claims if claim.text in open_}
+        raise Inconclusive(f"not settled: {'; '.join(open_)}", _settle(result, metrics))
+
+
+def _settle(result: RunResult, metrics: set[str]) -> str:
+    """What would settle open claims on these metrics."""
+    from scalelab.measure.claims import CORRECTNESS, MAX_ERRORS
+    from scalelab.measure.summary import LIMIT_SHARE
+
+    hints = []
+    if metrics & CORRECTNESS:
+        longer = max(10, 2 * result.load.duration_s)
+        hints.append(f"look for longer: --duration {longer:g}")
+    if metrics - CORRECTNESS:
+        if not result.budgeted:
+            hints.append("run it where CPU budgets are enforced (scalelab doctor tells how)")
+        elif any(summary.error_share > MAX_ERRORS for summary in result.summaries):
+            hints.append("end the errors first: scalelab logs NODE may tell why")
+        elif any(summary.cpu_share >= LIMIT_SHARE for summary in result.summaries):
+            hints.append(f"the load generator is the limit: --workers {result.load.workers + 1}")
+        else:
+            hints.append(f"run more rounds: --rounds {max(10, 2 * result.rounds)}")
+    return "; ".join(hints)

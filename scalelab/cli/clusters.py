@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,11 +11,14 @@ import typer
 from scalelab.cli import config, options, output
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
     from rich.tree import Tree
 
     from scalelab.cluster import Clusters, NodeReport
     from scalelab.model import Budget, Cluster
 
+_LONGEST_LINE = 200
 _STYLES = {"running": "green", "stopped": "yellow", "paused": "yellow", "exited": "red"}
 
 
@@ -170,7 +174,8 @@ def _print_up(cluster: Cluster, reports: list[NodeReport], took_s: float) -> Non
         output.note("budgets cannot be enforced here: every node may use the whole machine")
     width = max(len(report.place.node.name) for report in reports)
     for root in _trees(reports, width):
-        console.print(root, soft_wrap=True)
+        # A tree is cut off at the console's width; an address must stay whole to be copied.
+        console.print(root, width=max(console.width, _LONGEST_LINE), soft_wrap=True)
     which = "" if cluster.name == cluster.topology.name else f" --name {cluster.name}"
     console.print(f"stop it with: scalelab down{which}", soft_wrap=True)
 
@@ -209,32 +214,51 @@ def _copying(report: NodeReport) -> str:
 
 
 def _print_status(cluster: Cluster, reports: list[NodeReport]) -> None:
-    from rich.table import Table
-
     at = f"{cluster.runtime}, {budget_text(cluster.budget)} a node"
     if cluster.phase != "up":
         at = f"{cluster.phase}, {at}"
     output.stdout().print(f"[bold]{cluster.name}[/] · {cluster.topology.name} · {at}")
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("node", "role", "address", "state"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("uptime", "memory", "lag"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for report in reports:
-        state = report.state
-        table.add_row(
-            report.place.node.name,
-            report.place.node.role,
-            str(report.place.client),
-            f"[{_STYLES.get(state.state, 'red')}]{state.state}[/]",
-            output.duration(state.uptime_s),
-            output.size(state.memory),
-            _lag(report),
-        )
-    output.stdout().print(table)
+    output.stdout().print(_fitting(reports, output.stdout()))
     exited = [r.place.node.name for r in reports if r.state.state == "exited"]
     if exited and cluster.phase == "up":
         output.note(f"ended by itself or from outside: {', '.join(exited)}; scalelab start")
+
+
+def _fitting(reports: list[NodeReport], console: Console) -> Table:
+    """The table with as many columns as the terminal has room for, the least missed left out."""
+    from rich.measure import Measurement
+
+    wide, columns = console.options.update(width=10_000), dict(_columns(reports))
+    for header in ("role", "uptime", "memory", ""):
+        table = _table(columns)
+        if Measurement.get(console, wide, table).maximum <= console.width:
+            break
+        columns.pop(header, None)
+    return table
+
+
+def _columns(reports: list[NodeReport]) -> Iterator[tuple[str, list[str]]]:
+    yield "node", [report.place.node.name for report in reports]
+    yield "role", [report.place.node.role for report in reports]
+    yield "address", [str(report.place.client) for report in reports]
+    states = [report.state.state for report in reports]
+    yield "state", [f"[{_STYLES.get(state, 'red')}]{state}[/]" for state in states]
+    yield "uptime", [output.duration(report.state.uptime_s) for report in reports]
+    yield "memory", [output.size(report.state.memory) for report in reports]
+    if any(report.place.node.follows for report in reports):
+        yield "lag", [_lag(report) for report in reports]
+
+
+def _table(columns: Mapping[str, list[str]]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in columns:
+        right = heading in ("uptime", "memory", "lag")
+        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*row)
+    return table
 
 
 def _lag(report: NodeReport) -> str:

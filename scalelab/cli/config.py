@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ FILE = "scalelab.toml"
 RUNTIMES = ("auto", "local", "docker")
 
 
-def defaults(commands: Collection[str]) -> dict[str, dict[str, Any]]:
+def defaults(commands: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """The defaults of every command from ``scalelab.toml`` in the current folder.
 
     Plain keys hold for every command that has such an option, a table for the command of its
@@ -29,24 +29,27 @@ def defaults(commands: Collection[str]) -> dict[str, dict[str, Any]]:
 
     Parameters
     ----------
-    commands : the names of all commands.
+    commands : the options of every command (Click's), by their long names.
 
     Raises
     ------
-    UsageError : the file is not TOML, or has a table that is no command.
+    UsageError : the file is not TOML, or has a table that is no command or a key that is no option.
     """
     read = _read()
     tables = {key: value for key, value in read.items() if isinstance(value, dict)}
     plain = {key: value for key, value in read.items() if key not in tables}
-    for name in tables:
-        if name not in commands:
-            raise UnknownName(f"command of {FILE}", name, commands)
+    tables.pop("images", None)  # checked by images(): it speaks of services, not of options
+    _must_know("table", tables, [*commands, "images"])
+    _must_know("key", plain, {option for options in commands.values() for option in options})
+    for name, table in tables.items():
+        _must_know(f"key of [{name}]", table, commands[name])
     return {
         command: {
-            key.replace("-", "_"): value
+            options[key].name: _value(options[key], value)
             for key, value in {**plain, **tables.get(command, {})}.items()
+            if key in options
         }
-        for command in commands
+        for command, options in commands.items()
     }
 
 
@@ -132,6 +135,18 @@ def _docker(kept: Ledger) -> DockerRuntime:
     from scalelab.runtimes.docker import DockerRuntime
 
     return DockerRuntime(kept.state_id, catalog.services.__getitem__, images())
+
+
+def _must_know(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
+    names = sorted(known)
+    for name in given:
+        if name not in names:
+            raise UnknownName(f"{kind} of {FILE}", name, names)
+
+
+def _value(option: Any, value: Any) -> Any:
+    many = getattr(option, "multiple", False)
+    return [value] if many and not isinstance(value, list) else value
 
 
 def _read() -> dict[str, Any]:

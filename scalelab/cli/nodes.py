@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scalelab.cli import config, options, output
-from scalelab.errors import UsageError
+from scalelab.errors import INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
     from scalelab.model import Cluster
@@ -66,6 +67,8 @@ def logs(
             print(line, flush=follow)
     except FileNotFoundError:
         raise UsageError(f"{place.node.name} has no log yet", "scalelab status") from None
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None  # the usual way to end --follow: no error
 
 
 def shell(
@@ -88,9 +91,19 @@ def shell(
     if command[0] == "psql" and not shutil.which("less") and "PAGER" not in environment:
         environment["PAGER"] = "cat"
     sys.stdout.flush()
+    done = _hand_over([*command, *(arguments or [])], {**os.environ, **environment})
+    raise typer.Exit(done)
+
+
+def _hand_over(command: list[str], environment: dict[str, str]) -> int:
     # The client answers Ctrl-C itself (it ends a query); it must not end this command as well.
-    done = subprocess.run([*command, *(arguments or [])], env={**os.environ, **environment})
-    raise typer.Exit(done.returncode)
+    # Not SIG_IGN: the client would inherit that.
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        done = subprocess.run(command, env=environment)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return done.returncode if done.returncode >= 0 else 128 - done.returncode
 
 
 def _has_client(cluster: Cluster) -> bool:

@@ -45,7 +45,7 @@ def _lines(prompt: str) -> Iterator[list[str]]:
     while True:
         try:
             line = input(f"{prompt}> " if sys.stdin.isatty() else "")
-        except EOFError:
+        except (EOFError, KeyboardInterrupt):
             return
         try:
             words = shlex.split(line)
