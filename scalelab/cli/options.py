@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scalelab.errors import UsageError
-from scalelab.model import Budget
+
+if TYPE_CHECKING:
+    from scalelab.model import Budget
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
@@ -119,6 +121,8 @@ def budget(cpus: str, memory: str) -> Budget:
     ------
     UsageError : not a number, or out of range.
     """
+    from scalelab.model import Budget
+
     return Budget(_cpus(cpus), _memory(memory))
 
 

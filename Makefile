@@ -1,0 +1,38 @@
+# Needs Python 3.11 or later and make; everything else is put into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+.PHONY: help bench test lint compose benchmarks clean
+
+help:  ## What there is to make
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/'
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[local,dev]'
+	@touch $(INSTALLED)
+
+bench: $(INSTALLED)  ## Compare PostgreSQL alone with PostgreSQL and a cache, on this machine
+	$(BIN)/scalelab bench caching --runtime local
+
+test: $(INSTALLED)  ## Run every test this machine can run
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)  ## Style, types, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+compose: $(INSTALLED)  ## Write the files in compose/ again
+	for name in single replication sharding caching; do \
+		$(BIN)/scalelab compose $$name --output compose/$$name.yaml || exit 1; \
+	done
+
+benchmarks: $(INSTALLED)  ## The tool against its peers, side by side, as ratios
+	$(BIN)/python -m benchmarks
+
+clean:  ## Remove what make made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
