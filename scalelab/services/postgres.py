@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from scalelab import sql
 from scalelab.errors import EnvironmentLacks
 from scalelab.model import Image, Launch, Node, Place, Places
-
-if TYPE_CHECKING:
-    import psycopg
 
 _MIB = 1024**2
 
@@ -116,7 +113,7 @@ class Postgres:
         import psycopg
 
         try:
-            with _connect(place) as connection:
+            with sql.connect(place) as connection:
                 if place.node.follows is None:
                     return connection.execute("SELECT 1").fetchone() == (1,)
                 row = connection.execute("SELECT status FROM pg_stat_wal_receiver").fetchone()
@@ -148,13 +145,13 @@ class Postgres:
             "SELECT coalesce(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0)::float"
         )
         try:
-            with _connect(peers[place.node.follows]) as primary:
+            with sql.connect(peers[place.node.follows]) as primary:
                 row = primary.execute(behind, (place.node.name,)).fetchone()
             if row is None:
                 return {"replication": "disconnected"}
             lag_ms = 0.0
             if row[1]:
-                with _connect(place) as replica:
+                with sql.connect(place) as replica:
                     oldest = replica.execute(age).fetchone()
                     lag_ms = 1000 * oldest[0] if oldest else 0.0
         except psycopg.Error:
@@ -214,20 +211,6 @@ def _quote(value: str) -> str:
 
 def _conninfo_quote(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _connect(place: Place) -> psycopg.Connection:
-    # Imported on use: taking a cluster down needs no client.
-    import psycopg
-
-    return psycopg.connect(
-        host=place.client.host,
-        port=place.client.port,
-        user="lab",
-        password=place.password,
-        dbname="lab",
-        connect_timeout=3,
-    )
 
 
 SERVICE = Postgres()

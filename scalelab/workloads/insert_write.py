@@ -6,9 +6,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import psycopg
-
-from scalelab.model import Place, Places
+from scalelab import sql
+from scalelab.model import Places
 from scalelab.protocols import SessionContext
 
 _DEVICES = 100_000
@@ -44,14 +43,8 @@ class InsertWrite:
     distribution = "uniform"
 
     def load(self, places: Places) -> None:
-        for place in _shards(places):
-            with psycopg.connect(
-                host=place.client.host,
-                port=place.client.port,
-                user="lab",
-                password=place.password,
-                dbname="lab",
-            ) as connection:
+        for place in sql.primaries(places):
+            with sql.connect(place) as connection:
                 connection.execute(_SCHEMA)
 
     def versions(self, places: Places) -> Sequence[int]:
@@ -64,7 +57,7 @@ class InsertWrite:
 class _Session:
     def __init__(self, context: SessionContext) -> None:
         self.context = context
-        self.shards = [context.connect(place.node.name) for place in _shards(context.places)]
+        self.shards = [context.connect(place.node.name) for place in sql.primaries(context.places)]
         for connection in self.shards:
             connection.prepare("insert", _INSERT)
 
@@ -74,14 +67,6 @@ class _Session:
         db = self.shards[shard(device, len(self.shards))]
         await db.execute("insert", device, reading, _NOTE)
         return "write"
-
-
-def _shards(places: Places) -> list[Place]:
-    return [
-        place
-        for place in places.values()
-        if place.node.service == "postgres" and place.node.follows is None
-    ]
 
 
 WORKLOAD = InsertWrite()

@@ -6,8 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import psycopg
-
+from scalelab import sql
 from scalelab.errors import EnvironmentLacks, UsageError
 from scalelab.model import Place, Places
 from scalelab.protocols import SessionContext
@@ -47,8 +46,8 @@ class PointReadWrite:
     distribution = "zipfian"
 
     def load(self, places: Places) -> None:
-        primary = _primary(places)
-        with _connect(primary) as connection:
+        primary = sql.primaries(places)[0]
+        with sql.connect(primary) as connection:
             if connection.execute("SELECT to_regclass('account')").fetchone() == (None,):
                 connection.execute(_SCHEMA)
                 connection.commit()
@@ -64,7 +63,7 @@ class PointReadWrite:
     def versions(self, places: Places) -> Sequence[int]:
         changed = "SELECT id, version FROM account WHERE version > 1"
         versions = [1] * _ACCOUNTS
-        with _connect(_primary(places)) as connection:
+        with sql.connect(sql.primaries(places)[0]) as connection:
             for key, version in connection.execute(changed):
                 versions[key] = version
         return versions
@@ -82,7 +81,7 @@ class _Session:
         reads = options.get("reads", "primary")
         if reads not in ("primary", "spread"):
             raise UsageError(f"option reads is {reads!r}", "use primary or spread")
-        self.primary = context.connect(_primary(context.places).node.name)
+        self.primary = context.connect(sql.primaries(context.places)[0].node.name)
         self.primary.prepare("read", _READ)
         self.primary.prepare("write", _WRITE)
         self.readers = [self.primary]
@@ -106,17 +105,9 @@ class _Session:
         return "read"
 
 
-def _primary(places: Places) -> Place:
-    return next(
-        place
-        for place in places.values()
-        if place.node.service == "postgres" and place.node.follows is None
-    )
-
-
 def _await_replay(place: Place, position: str) -> None:
     deadline = time.monotonic() + _REPLAY_S
-    with _connect(place) as connection:
+    with sql.connect(place) as connection:
         connection.autocommit = True
         behind = "SELECT pg_last_wal_replay_lsn() < %s::pg_lsn"
         while connection.execute(behind, (position,)).fetchone() != (False,):
@@ -126,16 +117,6 @@ def _await_replay(place: Place, position: str) -> None:
                     "look at its log with: scalelab logs",
                 )
             time.sleep(0.02)
-
-
-def _connect(place: Place) -> psycopg.Connection:
-    return psycopg.connect(
-        host=place.client.host,
-        port=place.client.port,
-        user="lab",
-        password=place.password,
-        dbname="lab",
-    )
 
 
 WORKLOAD = PointReadWrite()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import psycopg
-
+from scalelab import sql
 from scalelab.model import Place, Places
 from scalelab.protocols import SessionContext
 
@@ -63,7 +62,7 @@ class ProductPage:
     distribution = "zipfian"
 
     def load(self, places: Places) -> None:
-        with _connect(places) as connection, connection.transaction():
+        with sql.connect(_node(places, "postgres")) as connection, connection.transaction():
             if connection.execute("SELECT to_regclass('review')").fetchone() == (None,):
                 connection.execute(_SCHEMA)
                 connection.execute("ANALYZE product, review")
@@ -71,7 +70,7 @@ class ProductPage:
     def versions(self, places: Places) -> Sequence[int]:
         changed = "SELECT id, version FROM product WHERE version > 1"
         versions = [1] * _PRODUCTS
-        with _connect(places) as connection:
+        with sql.connect(_node(places, "postgres")) as connection:
             for key, version in connection.execute(changed):
                 versions[key] = version
         return versions
@@ -138,17 +137,6 @@ class _Cached(_Uncached):
 
 def _node(places: Places, service: str) -> Place:
     return next(place for place in places.values() if place.node.service == service)
-
-
-def _connect(places: Places) -> psycopg.Connection:
-    place = _node(places, "postgres")
-    return psycopg.connect(
-        host=place.client.host,
-        port=place.client.port,
-        user="lab",
-        password=place.password,
-        dbname="lab",
-    )
 
 
 WORKLOAD = ProductPage()
