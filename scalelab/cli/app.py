@@ -66,10 +66,12 @@ def main() -> None:
     _second_interrupt_kills()
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED:  # Typer turns the interrupt into a code and says nothing
+            code = _report_interrupt()
     except _ClickError as error:
         code = _report_click(error)
     except (typer.Abort, KeyboardInterrupt):
-        code = _report(ScalelabError("interrupted", "what was begun is undone"), INTERRUPTED)
+        code = _report_interrupt()
     except ScalelabError as error:
         code = _report(error)
     except BrokenPipeError:
@@ -80,6 +82,10 @@ def main() -> None:
         # What no seam translated: still a line that says what, not a traceback.
         code = _report(ScalelabError(f"{error}", "run it again with --debug for the details"), 4)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _report_interrupt() -> int:
+    return _report(ScalelabError("interrupted", "what was begun is undone"), INTERRUPTED)
 
 
 def _report_click(error: Any) -> int:

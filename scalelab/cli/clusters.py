@@ -161,6 +161,7 @@ def budget_text(budget: Budget) -> str:
 
 
 def _print_up(cluster: Cluster, reports: list[NodeReport], took_s: float) -> None:
+    from rich.console import Console
     from rich.markup import escape
 
     console, count = output.stdout(), len(reports)
@@ -173,9 +174,10 @@ def _print_up(cluster: Cluster, reports: list[NodeReport], took_s: float) -> Non
     if not cluster.budgeted:
         output.note("budgets cannot be enforced here: every node may use the whole machine")
     width = max(len(report.place.node.name) for report in reports)
+    # A tree is cut off at the console's width; an address must stay whole to be copied.
+    wide = Console(width=max(console.width, _LONGEST_LINE), highlight=False)
     for root in _trees(reports, width):
-        # A tree is cut off at the console's width; an address must stay whole to be copied.
-        console.print(root, width=max(console.width, _LONGEST_LINE), soft_wrap=True)
+        wide.print(root, soft_wrap=True)
     which = "" if cluster.name == cluster.topology.name else f" --name {cluster.name}"
     console.print(f"stop it with: scalelab down{which}", soft_wrap=True)
 

@@ -68,7 +68,7 @@ def logs(
     except FileNotFoundError:
         raise UsageError(f"{place.node.name} has no log yet", "scalelab status") from None
     except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None  # the usual way to end --follow: no error
+        sys.exit(INTERRUPTED)  # the usual way to end --follow: nothing to report
 
 
 def shell(
@@ -91,8 +91,7 @@ def shell(
     if command[0] == "psql" and not shutil.which("less") and "PAGER" not in environment:
         environment["PAGER"] = "cat"
     sys.stdout.flush()
-    done = _hand_over([*command, *(arguments or [])], {**os.environ, **environment})
-    raise typer.Exit(done)
+    sys.exit(_hand_over([*command, *(arguments or [])], {**os.environ, **environment}))
 
 
 def _hand_over(command: list[str], environment: dict[str, str]) -> int:
