@@ -124,11 +124,11 @@ def lab(name: str) -> Lab:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-        found = module.LAB
     except Exception as error:
         raise UsageError(f"{path}:{_line(error, path)}: {error}", "mend that line") from error
+    found = getattr(module, "LAB", None)
     if not isinstance(found, Lab):
-        raise UsageError(f"{path}: LAB is not a Lab", "see docs/architecture.md")
+        raise UsageError(f"{path} defines no LAB = Lab(...)", "see docs/architecture.md")
     return found
 
 
