@@ -176,6 +176,8 @@ def test_a_taken_port_is_left_alone(run: Run, read_json: Callable[..., dict[str,
     port = int(first.split("127.0.0.1:")[1].split("/")[0])
     run("down")
     with socket.socket() as squatter:
+        # Connections of the former server may linger in TIME_WAIT.
+        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         squatter.bind(("127.0.0.1", port))
         squatter.listen()
         second = str(read_json("up", "single", "-r", "local", "--json"))
