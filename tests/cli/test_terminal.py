@@ -88,9 +88,13 @@ def test_tables_fit_the_terminal(run: Run, terminal: Terminal) -> None:
     run("down")
 
 
-@pytest.mark.parametrize("columns", [80, 60])
-def test_a_run_fits_the_terminal(terminal: Terminal, columns: int, state: Path) -> None:
-    arguments = ["caching", "--quick", "-r", "local", "--duration", "0.3"]
+@pytest.mark.parametrize(
+    ("columns", "variants"), [(80, "cache-aside"), (60, "database,cache-aside")]
+)
+def test_a_run_fits_the_terminal(
+    terminal: Terminal, columns: int, variants: str, state: Path
+) -> None:
+    arguments = ["caching", "--quick", "-r", "local", "--duration", "0.3", "--variants", variants]
     text = _all(terminal("bench", *arguments, columns=columns))
     assert "…" not in text.split("reads/s")[-1]
     # What stays on the screen comes after the progress bar has gone.
@@ -122,7 +126,7 @@ def test_interrupted_up(terminal: Terminal, state: Path) -> None:
 
 
 def test_interrupted_bench(terminal: Terminal, state: Path) -> None:
-    child = terminal("bench", "caching", "-r", "local")
+    child = terminal("bench", "caching", "-r", "local", "--variants", "database")
     child.expect("round 1/5")
     child.sendintr()
     text = _all(child, code=130)

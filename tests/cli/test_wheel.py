@@ -86,6 +86,7 @@ def test_what_is_in_it(wheel: Path) -> None:
 def test_version_and_bench(installed: Installed, state: Path) -> None:
     assert installed("--version").stdout.startswith("scalelab ")
     arguments = ["caching", "--quick", "-r", "local", "--duration", "0.3", "--json", "-"]
+    arguments += ["--variants", "database"]
     assert json.loads(installed("bench", *arguments).stdout)["lab"] == "caching"
     assert leftovers(state) == []
 
