@@ -417,7 +417,7 @@ class Clusters:
         service, runtime = self._services[place.node.service], self.runtime(cluster.runtime)
         handle = runtime.start(place, service.launch(place, cluster.places))
         deadline = time.monotonic() + _READY_PATIENCE_S
-        while not service.ready(place):
+        while not service.ready(place, cluster.places):
             if abandoned.is_set():
                 break
             if runtime.state(place, handle).state == "exited":

@@ -32,7 +32,7 @@ class Service(Protocol):
     def launch(self, place: Place, peers: Places) -> Launch:
         """How to boot the node at ``place``. Pure: no I/O."""
 
-    def ready(self, place: Place) -> bool:
+    def ready(self, place: Place, peers: Places) -> bool:
         """Whether a real client query works (and a replica streams); never raises for "not yet"."""
 
     def health(self, node: Node) -> str:

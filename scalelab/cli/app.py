@@ -16,6 +16,8 @@ from scalelab.errors import INTERRUPTED, ScalelabError, UsageError
 # Typer comes with a Click of its own or uses the installed one: its public errors tell which.
 _ClickError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
+_DETAILS = "run it again with --debug for the details"
+
 app = typer.Typer(
     name="scalelab",
     help="Bring up real data-system topologies, drive load at them, and see what scaling buys.",
@@ -80,12 +82,17 @@ def main() -> None:
         code = 0
     except OSError as error:
         # What no seam translated: still a line that says what, not a traceback.
-        code = _report(ScalelabError(f"{error}", "run it again with --debug for the details"), 4)
+        code = _report(ScalelabError(f"{error}", _DETAILS), 4)
+    except Exception as error:
+        # A defect of ours. One line for the user; the traceback for who mends it.
+        code = _report(ScalelabError(f"this should not happen: {error!r}", _DETAILS))
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _report_interrupt() -> int:
-    return _report(ScalelabError("interrupted", "what was begun is undone"), INTERRUPTED)
+    return _report(
+        ScalelabError("interrupted", "see what is up with: scalelab status"), INTERRUPTED
+    )
 
 
 def _report_click(error: Any) -> int:

@@ -12,6 +12,8 @@ from scalelab.model import Image, Launch, Node, Place, Places
 
 _MIB = 1024**2
 
+_STANDBY = "SELECT state FROM pg_stat_replication WHERE application_name = %s"
+
 _HBA = """\
 # Every connection gives a password. Who can reach the port at all is decided by where it listens.
 host all all all scram-sha-256
@@ -109,15 +111,18 @@ class Postgres:
             settings["hot_standby_feedback"] = "on"
         return {**settings, **place.node.settings}
 
-    def ready(self, place: Place) -> bool:
+    def ready(self, place: Place, peers: Places) -> bool:
         import psycopg
 
         try:
             with sql.connect(place) as connection:
-                if place.node.follows is None:
-                    return connection.execute("SELECT 1").fetchone() == (1,)
-                row = connection.execute("SELECT status FROM pg_stat_wal_receiver").fetchone()
-                return row == ("streaming",)
+                if connection.execute("SELECT 1").fetchone() != (1,):
+                    return False
+            if place.node.follows is None:
+                return True
+            # The primary's own word: a replica streams before it has caught up.
+            with sql.connect(peers[place.node.follows]) as primary:
+                return primary.execute(_STANDBY, (place.node.name,)).fetchone() == ("streaming",)
         except psycopg.Error:
             return False
 

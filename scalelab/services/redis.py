@@ -65,7 +65,7 @@ class Redis:
         find = 'exec "$(command -v valkey-server || command -v redis-server)" "$0"'
         return Launch(run=("sh", "-c", find, conf), files={"cache.conf": text})
 
-    def ready(self, place: Place) -> bool:
+    def ready(self, place: Place, peers: Places) -> bool:
         import redis
 
         try:
