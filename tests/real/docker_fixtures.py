@@ -45,7 +45,7 @@ class Lab:
         self.runtime.begin(cluster)
         for place in places.values():
             self.start(place, places)
-            self.answers(place)
+            self.answers(place, places)
         return places
 
     def reserve(self, cluster: str, topology: Topology, budget: Budget | None = None) -> Places:
@@ -64,10 +64,10 @@ class Lab:
         """Stop a node."""
         self.runtime.stop(place, self.handles[place.node.name], kill=kill)
 
-    def answers(self, place: Place) -> None:
+    def answers(self, place: Place, places: Places) -> None:
         """Wait until a real query works."""
         service = catalog.services[place.node.service]
-        until(lambda: service.ready(place), f"{place.node.name} answers")
+        until(lambda: service.ready(place, places), f"{place.node.name} answers")
 
     def state(self, place: Place) -> str:
         """What the runtime calls the node's state."""

@@ -58,7 +58,7 @@ def test_data_and_port_survive_stop_and_kill(lab: Lab) -> None:
         assert (state.state, state.detail, state.uptime_s) == ("exited", detail, None)
         lab.stop(primary, kill=kill)  # again is harmless
         lab.start(primary, places)
-        lab.answers(primary)
+        lab.answers(primary, places)
         with _connect(primary) as connection:
             assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
 
@@ -82,7 +82,7 @@ def test_an_interrupted_preparation_starts_over(lab: Lab) -> None:
     lab.start(places["primary"], places)
     lab.stop(places["primary"], kill=True)
     lab.start(places["primary"], places)
-    lab.answers(places["primary"])
+    lab.answers(places["primary"], places)
 
 
 def test_state_knows_uptime_memory_and_pauses(lab: Lab) -> None:
@@ -99,7 +99,7 @@ def test_state_knows_uptime_memory_and_pauses(lab: Lab) -> None:
         lab.stop(cache, kill=kill)
         assert lab.state(cache) == "exited"
         lab.start(cache, {"cache": cache})
-        lab.answers(cache)
+        lab.answers(cache, {"cache": cache})
 
 
 def test_a_node_that_never_started_is_stopped(lab: Lab) -> None:
@@ -114,7 +114,7 @@ def test_a_node_removed_by_others_is_seen_and_comes_back(lab: Lab) -> None:
     state = lab.runtime.state(places["cache"], lab.handles["cache"])
     assert (state.state, state.detail) == ("exited", "its container is gone")
     lab.start(places["cache"], places)
-    lab.answers(places["cache"])
+    lab.answers(places["cache"], places)
 
 
 def test_a_server_that_dies_is_exited_and_its_log_says_why(lab: Lab) -> None:
@@ -251,8 +251,8 @@ def test_removal_takes_a_cluster_and_nothing_else(new_lab: Callable[..., Lab]) -
     assert mine.runtime.strays() == {"one", "two"}
     mine.runtime.remove("one")
     assert mine.runtime.strays() == {"two"}
-    assert catalog.services["redis"].ready(kept["cache"])
-    assert catalog.services["redis"].ready(theirs["cache"])
+    assert catalog.services["redis"].ready(kept["cache"], kept)
+    assert catalog.services["redis"].ready(theirs["cache"], theirs)
     mine.runtime.remove("two")
     assert mine.everything() == NOTHING
     assert other.everything() == before
@@ -306,7 +306,7 @@ def test_a_taken_port_is_said(lab: Lab) -> None:
             lab.start(places["cache"], places)
         assert lab.runtime.state(places["cache"], None).state == "stopped"
     lab.start(places["cache"], places)  # the port is free again
-    lab.answers(places["cache"])
+    lab.answers(places["cache"], places)
 
 
 def test_an_image_that_cannot_be_had(new_lab: Callable[..., Lab]) -> None:
