@@ -14,6 +14,7 @@ from scalelab.cli import config, options, output
 from scalelab.errors import CheckFailed, EnvironmentLacks, Inconclusive, UnknownName, UsageError
 
 if TYPE_CHECKING:
+    from scalelab.measure.thresholds import Threshold
     from scalelab.model import Budget, Cluster, Lab, Load, RunResult, Variant
 
 _ROUNDS, _DURATION_S, _WARMUP_S = 5, 3.0, 1.0
@@ -34,18 +35,42 @@ def bench(
         typer.Option("--variants", "-v", help="Only these, separated by commas."),
     ] = None,
     clients: Annotated[
-        int | None, typer.Option(min=1, help="Closed loop: sessions that never pause.")
+        int | None,
+        typer.Option(
+            envvar="SCALELAB_CLIENTS", min=1, help="Closed loop: sessions that never pause."
+        ),
     ] = None,
     rate: Annotated[
-        float | None, typer.Option(help="Open loop: planned arrivals per second (Poisson).")
+        float | None,
+        typer.Option(
+            envvar="SCALELAB_RATE", help="Open loop: planned arrivals per second (Poisson)."
+        ),
     ] = None,
     duration: Annotated[
-        float | None, typer.Option(help="Seconds measured in each slice. Default: 3.")
+        float | None,
+        typer.Option(
+            envvar="SCALELAB_DURATION", help="Seconds measured in each slice. Default: 3."
+        ),
     ] = None,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Default: 5.")] = None,
-    seed: Annotated[int, typer.Option(help="Of keys, arrivals and the order of variants.")] = 42,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that make the load.")] = 1,
+    rounds: Annotated[
+        int | None, typer.Option(envvar="SCALELAB_ROUNDS", min=1, help="Default: 5.")
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(envvar="SCALELAB_SEED", help="Of keys, arrivals and the order of variants."),
+    ] = 42,
+    workers: Annotated[
+        int, typer.Option(envvar="SCALELAB_WORKERS", min=1, help="Processes that make the load.")
+    ] = 1,
     quick: Annotated[bool, typer.Option("--quick", help="A first look: no verdicts.")] = False,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-if",
+            metavar="EXPR",
+            help="Exit 1 where it holds: 'p99_ms>50', 'ratio(VARIANT)<1.5'. May be repeated.",
+        ),
+    ] = None,
     runtime: options.Runtime = "auto",
     cpus: options.Cpus = options.DEFAULT_CPUS,
     memory: options.Memory = options.DEFAULT_MEMORY,
@@ -68,11 +93,12 @@ def bench(
             clients = None
     load = _load(found, clients, rate, duration, seed, workers, quick)
     chosen = _chosen(found, variants)
+    limits = _limits(fail_if or [], chosen)
     budget = options.budget(cpus, memory)
     _check_files(json, csv)
     result = _run(lab, found, chosen, load, rounds, quick, runtime, budget)
     _print(result, json, csv)
-    _judge(found, result)
+    _judge(found, result, limits)
 
 
 def _typed(context: typer.Context, option: str) -> bool:
@@ -118,6 +144,13 @@ def _chosen(lab: Lab, names: str | None) -> list[Variant]:
     if not wanted or len(set(wanted)) < len(wanted):
         raise UsageError(f"--variants {names!r} names none, or one twice", f"of {', '.join(known)}")
     return [known[name] for name in wanted]
+
+
+def _limits(expressions: list[str], variants: list[Variant]) -> list[Threshold]:
+    from scalelab.measure import thresholds
+
+    names = [variant.name for variant in variants]
+    return [thresholds.parse(expression, names) for expression in expressions]
 
 
 def _run(
@@ -217,17 +250,28 @@ def _print(result: RunResult, json: str | None, csv: str | None) -> None:
                 ) from None
 
 
-def _judge(lab: Lab, result: RunResult) -> None:
-    """End with the exit code the claims call for."""
-    if result.quick:
-        return
-    refuted = [claim.text for claim in result.claims if claim.outcome == "refuted"]
+def _judge(lab: Lab, result: RunResult, limits: list[Threshold]) -> None:
+    """End with the exit code that limits and claims call for: what failed before what is open."""
+    from scalelab.measure import thresholds
+
+    said = thresholds.judge(limits, result.summaries)
+    # A quick look judges no claim, but a limit is on the figure itself.
+    claims = () if result.quick else result.claims
+    refuted = [claim.text for claim in claims if claim.outcome == "refuted"]
+    failed = [f"failed: {'; '.join(said.broken)}"] if said.broken else []
     if refuted:
-        raise CheckFailed(f"refuted here: {'; '.join(refuted)}", "the figures are above")
-    open_ = [claim.text for claim in result.claims if claim.outcome == "inconclusive"]
-    if open_:
+        failed.append(f"refuted here: {'; '.join(refuted)}")
+    if failed:
+        raise CheckFailed("; ".join(failed), "the figures are above")
+    open_ = [claim.text for claim in claims if claim.outcome == "inconclusive"]
+    unsettled = [*said.unknown, *open_]
+    if unsettled:
         metrics = {claim.metric for claim in lab.claims if claim.text in open_}
-        raise Inconclusive(f"not settled: {'; '.join(open_)}", _settle(result, metrics))
+        hints = [_settle(result, metrics)] if open_ else []
+        if said.unknown:
+            longer = max(10, 2 * result.load.duration_s)
+            hints.append(f"for a limit: measure longer (--duration {longer:g}), or leave it out")
+        raise Inconclusive(f"not settled: {'; '.join(unsettled)}", "; ".join(hints))
 
 
 def _settle(result: RunResult, metrics: set[str]) -> str:

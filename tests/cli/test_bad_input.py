@@ -40,6 +40,10 @@ _WRONG = [
     (["bench", "caching", "--clients", "4", "--rate", "9"], 2, "choose one"),
     (["bench", "caching", "--json", "-", "--csv", "-"], 2, "stdout"),
     (["bench", "caching", "--json", "no/such/folder/x.json"], 2, "no folder"),
+    (["bench", "caching", "--fail-if", "p99_mss>50"], 2, "did you mean 'p99_ms'?"),
+    (["bench", "caching", "--fail-if", "p99_ms>50", "--fail-if", "errors=0"], 2, "        ^\n"),
+    (["bench", "caching", "--fail-if", "ratio(cache-asid)<2"], 2, "did you mean 'cache-aside'?"),
+    (["bench", "caching", "-v", "database", "--fail-if", "ratio(cache-aside)<2"], 2, "database"),
     (["down"], 2, "no cluster is up"),
     (["down", "--name", "nobody"], 2, "there is no cluster 'nobody'"),
     (["url"], 2, "no cluster is up"),
@@ -183,3 +187,9 @@ def test_a_taken_port_is_left_alone(run: Run, read_json: Callable[..., dict[str,
         second = str(read_json("up", "single", "-r", "local", "--json"))
         assert f":{port}/" not in second
         run("down")
+
+
+def test_the_environment_is_checked_like_a_flag(run: Run) -> None:
+    assert "clients" in run("bench", "caching", code=2, SCALELAB_CLIENTS="0").stderr
+    both = run("bench", "caching", code=2, SCALELAB_CLIENTS="4", SCALELAB_RATE="9")
+    assert "choose one" in both.stderr
