@@ -14,12 +14,16 @@ from scalelab.cli import config, options, output
 from scalelab.errors import CheckFailed, EnvironmentLacks, Inconclusive, UnknownName, UsageError
 
 if TYPE_CHECKING:
+    from scalelab.load.pool import Pool
     from scalelab.measure.thresholds import Threshold
     from scalelab.model import Budget, Cluster, Lab, Load, RunResult, Variant
+    from scalelab.report.sweep import Sweep
 
 _ROUNDS, _DURATION_S, _WARMUP_S = 5, 3.0, 1.0
 _QUICK_ROUNDS, _QUICK_DURATION_S, _QUICK_WARMUP_S = 2, 1.0, 0.5
 _OPEN_LOOP_CLIENTS = 64
+_SWEPT = ("clients",)
+_MOST_CLIENTS = 10_000
 
 
 def register(app: typer.Typer) -> None:
@@ -71,6 +75,14 @@ def bench(
             help="Exit 1 where it holds: 'p99_ms>50', 'ratio(VARIANT)<1.5'. May be repeated.",
         ),
     ] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            "--sweep",
+            metavar="clients=N,N,...",
+            help="A run for each, and the scaling law through them.",
+        ),
+    ] = None,
     runtime: options.Runtime = "auto",
     cpus: options.Cpus = options.DEFAULT_CPUS,
     memory: options.Memory = options.DEFAULT_MEMORY,
@@ -91,11 +103,22 @@ def bench(
             rate = None
         elif _typed(context, "rate") and not _typed(context, "clients"):
             clients = None
+    sizes = _sizes(sweep) if sweep is not None else []
+    if sizes:
+        for option in ("clients", "rate", "csv", "fail_if"):
+            if _typed(context, option):
+                flag = f"--{option.replace('_', '-')}"
+                raise UsageError(f"--sweep and {flag} exclude each other", "leave one of them out")
+        clients = rate = csv = fail_if = None
     load = _load(found, clients, rate, duration, seed, workers, quick)
     chosen = _chosen(found, variants)
     limits = _limits(fail_if or [], chosen)
     budget = options.budget(cpus, memory)
     _check_files(json, csv)
+    if sizes:
+        swept = _sweep(lab, found, chosen, load, rounds, quick, runtime, budget, sizes)
+        _print_sweep(swept, json)
+        return
     result = _run(lab, found, chosen, load, rounds, quick, runtime, budget)
     _print(result, json, csv)
     _judge(found, result, limits)
@@ -153,6 +176,31 @@ def _limits(expressions: list[str], variants: list[Variant]) -> list[Threshold]:
     return [thresholds.parse(expression, names) for expression in expressions]
 
 
+def _sizes(text: str) -> list[int]:
+    """The values of ``clients=1,2,4,8``, ascending."""
+    from scalelab.measure.scaling_law import MIN_SIZES
+
+    example = "such as: --sweep clients=1,2,4,8,16"
+    name, equals, listed = text.partition("=")
+    if name.strip() not in _SWEPT:
+        raise UnknownName("sweep parameter", name.strip(), _SWEPT)
+    if not equals:
+        raise UsageError(f"--sweep {text!r} has no values", example)
+    sizes = set()
+    for value in listed.split(","):
+        digits = value.strip()
+        if not (digits.isascii() and digits.isdigit() and 1 <= int(digits[:9]) <= _MOST_CLIENTS):
+            raise UsageError(
+                f"--sweep takes whole numbers from 1 to {_MOST_CLIENTS:,}, not {digits!r}", example
+            )
+        sizes.add(int(digits))
+    if len(sizes) < MIN_SIZES:
+        raise UsageError(
+            f"a scaling law needs at least {MIN_SIZES} different values, not {len(sizes)}", example
+        )
+    return sorted(sizes)
+
+
 def _run(
     name: str,
     lab: Lab,
@@ -163,15 +211,54 @@ def _run(
     runtime: str,
     budget: Budget,
 ) -> RunResult:
-    from scalelab import bench, catalog
     from scalelab.load.pool import Pool
+
+    with _clusters(name, variants, runtime, budget) as clusters, Pool(load.workers) as pool:
+        return _measure(name, lab, clusters, pool, load, rounds, quick)
+
+
+def _sweep(
+    name: str,
+    lab: Lab,
+    variants: list[Variant],
+    load: Load,
+    rounds: int | None,
+    quick: bool,
+    runtime: str,
+    budget: Budget,
+    sizes: list[int],
+) -> Sweep:
+    """A run for each number of clients, all on the same clusters."""
+    from dataclasses import replace
+
+    from scalelab import bench
+    from scalelab.load.pool import Pool
+    from scalelab.report.sweep import Sweep
+
+    # In random order: a machine that grows hot, or a table that grows, must not look like a law.
+    drawn = [int(size) for size in bench.order([str(size) for size in sizes], load.seed, -1)]
+    done: dict[int, RunResult] = {}
+    with _clusters(name, variants, runtime, budget) as clusters, Pool(load.workers) as pool:
+        for place, size in enumerate(drawn, start=1):
+            output.note(f"run {place} of {len(drawn)}: {size} clients")
+            at = replace(load, clients=size)
+            done[size] = _measure(name, lab, clusters, pool, at, rounds, quick)
+    return Sweep("clients", {size: done[size] for size in sizes})
+
+
+def _measure(
+    name: str,
+    lab: Lab,
+    clusters: dict[str, Cluster],
+    pool: Pool,
+    load: Load,
+    rounds: int | None,
+    quick: bool,
+) -> RunResult:
+    from scalelab import bench, catalog
     from scalelab.report.progress import RunProgress
 
-    with (
-        _clusters(name, variants, runtime, budget) as clusters,
-        Pool(load.workers) as pool,
-        RunProgress(len(variants)) as progress,
-    ):
+    with RunProgress(len(clusters)) as progress:
         return bench.run(
             name,
             lab,
@@ -242,12 +329,26 @@ def _print(result: RunResult, json: str | None, csv: str | None) -> None:
         if name == "-":
             sys.stdout.write(text(result))
         elif name:
-            try:
-                Path(name).write_text(text(result), encoding="utf-8", newline="")
-            except OSError as error:
-                raise EnvironmentLacks(
-                    f"{name} cannot be written: {error.strerror}", "the run is printed above"
-                ) from None
+            _write(name, text(result), "the run is printed above")
+
+
+def _print_sweep(sweep: Sweep, json: str | None) -> None:
+    from scalelab.report import sweep as report
+
+    if json == "-":
+        sys.stdout.write(report.dump(sweep))
+        return
+    console = output.stdout()
+    console.print(report.render(sweep, console.width))
+    if json:
+        _write(json, report.dump(sweep), "the sweep is printed above")
+
+
+def _write(name: str, text: str, comfort: str) -> None:
+    try:
+        Path(name).write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise EnvironmentLacks(f"{name} cannot be written: {error.strerror}", comfort) from None
 
 
 def _judge(lab: Lab, result: RunResult, limits: list[Threshold]) -> None:

@@ -14,10 +14,11 @@ capabilities", AFIPS 1967. N. Gunther, "Guerrilla Capacity Planning", Springer 2
 ``usl`` (S. Moeding), because the measurement at N = 1 is no more exact than the rest.
 
 Method: least squares within the bounds (nothing below 0, and contention is a share), begun at the
-solution of the law's linear form N / X(N). Standard errors come from the curvature there; beside
-a parameter that lies on its bound they are too wide rather than too narrow. They hold for the
-noise that is assumed: the same at every N, as the literature has it, or *proportional* to the
-throughput, as it is over the rounds of a run. Taken for the other, intervals cover too little.
+solution of the law's linear form N / X(N), or at a constant where that is nearer. Standard errors
+come from the curvature there; beside a parameter that lies on its bound they are too wide rather
+than too narrow. They hold for the noise that is assumed: the same at every N, as the literature
+has it, or *proportional* to the throughput, as it is over the rounds of a run. Taken for the
+other, intervals cover too little.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ class Law:
     ----------
     single : throughput of N = 1.
     contention, coherency : as in the module's text; Amdahl's law has a coherency of exactly 0.
-    r_squared : share of the throughput's variance it explains; None where all are the same.
+    r_squared : share of the throughput's variance it explains, weighted as the fit was; None
+        where all are the same.
     freedom : measurements beyond the parameters fitted.
     """
 
@@ -124,6 +126,7 @@ def _fit(measured: Iterable[tuple[float, float]], parameters: int, proportional:
     n, throughput = _checked(measured)
     # All parameters near 1 or below, whatever the unit of the throughput.
     scale = float((throughput / n).max())
+    weights = 1 / throughput**2 if proportional else np.ones_like(throughput)
     bounds = (0.0, [np.inf, 1.0, np.inf][:parameters])
     try:
         with warnings.catch_warnings():
@@ -133,7 +136,7 @@ def _fit(measured: Iterable[tuple[float, float]], parameters: int, proportional:
                 _law,
                 n,
                 throughput / scale,
-                p0=_begin(n, throughput / scale)[:parameters],
+                p0=_begin(n, throughput / scale, weights, parameters),
                 sigma=throughput / scale if proportional else None,
                 bounds=bounds,
                 x_scale="jac",
@@ -155,13 +158,16 @@ def _fit(measured: Iterable[tuple[float, float]], parameters: int, proportional:
         for error in (np.sqrt(np.diag(covariance)) * units).tolist()
     ]
     left = throughput - scale * _law(n, *found)
-    spread = throughput - throughput.mean()
+    spread = throughput - np.average(throughput, weights=weights)
+    explained = None
+    if len(set(throughput.tolist())) > 1:
+        explained = float(1 - (weights * left) @ left / ((weights * spread) @ spread))
     estimates = [Estimate(value, error) for value, error in zip(values, errors, strict=True)]
     return Law(
         single=estimates[0],
         contention=estimates[1],
         coherency=estimates[2] if parameters == 3 else Estimate(0.0, None),
-        r_squared=float(1 - left @ left / (spread @ spread)) if spread.any() else None,
+        r_squared=explained,
         freedom=len(n) - parameters,
     )
 
@@ -185,12 +191,21 @@ def _checked(measured: Iterable[tuple[float, float]]) -> tuple[Numbers, Numbers]
     return table[:, 0], table[:, 1]
 
 
-def _begin(n: Numbers, throughput: Numbers) -> Numbers:
-    """Where to begin: N / X(N) is linear in 1, N − 1 and N (N − 1)."""
+def _begin(n: Numbers, throughput: Numbers, weights: Numbers, parameters: int) -> Numbers:
+    """Where to begin: the solution of the linear form, or a constant where that is nearer.
+
+    N / X(N) is linear in 1, N − 1 and N (N − 1); noise may make little of it.
+    """
     from scipy.optimize import nnls
 
-    terms = np.stack([np.ones_like(n), n - 1, n * (n - 1)], axis=1)
-    (one, contention, coherency), _ = nnls(terms, n / throughput)
-    if one <= 0:  # it falls so steeply that N = 1 says nothing of the rest
-        return np.array([1.0, 0.5, 0.5])
-    return np.array([1 / one, min(1.0, contention / one), coherency / one])
+    terms = np.stack([np.ones_like(n), n - 1, n * (n - 1)], axis=1)[:, :parameters]
+    (one, *rest), _ = nnls(terms, n / throughput)
+    begins = [np.array([np.average(throughput, weights=weights), 1.0, 0.0][:parameters])]
+    if one > 0:
+        contention, *coherency = (each / one for each in rest)
+        begins.append(np.array([1 / one, min(1.0, contention), *coherency]))
+
+    def cost(begin: Numbers) -> float:
+        return float(weights @ (throughput - _law(n, *begin)) ** 2)
+
+    return min(begins, key=cost)

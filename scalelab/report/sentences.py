@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -35,15 +35,19 @@ def header(result: RunResult, width: int) -> Text:
     ]
     if result.quick:
         parts.append("quick look, no verdicts")
-    lines = [result.lab]
+    return title(result.lab, parts, width)
+
+
+def title(name: str, parts: Iterable[str], width: int) -> Text:
+    """A name and what is to be said of it, broken between the parts and never inside one."""
+    lines = [name]
     for part in parts:
-        # Broken between the parts, never inside one.
         if len(lines[-1]) + 3 + len(part) <= width:
             lines[-1] += f" · {part}"
         else:
             lines.append(part)
     text = Text("\n".join(lines))
-    text.stylize("bold", 0, len(result.lab))
+    text.stylize("bold", 0, len(name))
     return text
 
 

@@ -168,6 +168,15 @@ def test_the_universal_law_explains_no_less_than_amdahls():
     assert amdahl(SPECSDM91).knee is None
 
 
+@given(st.lists(st.floats(1, 1000), min_size=4, max_size=8), st.booleans())
+def test_a_law_explains_no_less_than_a_constant(throughput, proportional):
+    measured = [(2**place, each) for place, each in enumerate(throughput)]
+    for law in (amdahl, universal):
+        found = law(measured, proportional=proportional).r_squared
+        assert found is None or found >= -1e-3
+        assert found is None or found <= 1
+
+
 def test_throughput_that_never_changes_is_all_contention():
     for law in (amdahl, universal):
         found = law([(n, 100.0) for n in (1, 2, 4, 8)])
