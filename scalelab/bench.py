@@ -140,6 +140,7 @@ def run(
         budgeted=budgeted,
         load=load,
         rounds=rounds,
+        order=tuple(tuple(order(list(variants), load.seed, number)) for number in range(rounds)),
         quick=quick,
         started=started,
         host=facts,

@@ -374,7 +374,14 @@ class Comparison:
 
 @dataclass(frozen=True)
 class VariantSummary:
-    """One row of the result table. Latencies in ms; None where too few samples allow the figure."""
+    """One row of the result table. Latencies in ms; None where too few samples allow the figure.
+
+    Parameters
+    ----------
+    by_round : throughput of each round.
+    histogram : response times of the counted operation in µs, all rounds merged, as HdrHistogram
+        itself writes them (V2, compressed, base64).
+    """
 
     name: str
     throughput: float
@@ -397,6 +404,7 @@ class VariantSummary:
     send_lag_p99_ms: float
     offered: float | None
     by_round: tuple[float, ...]
+    histogram: str
     comparison: Comparison | None
 
 
@@ -411,7 +419,12 @@ class ClaimResult:
 
 @dataclass(frozen=True)
 class RunResult:
-    """One run, complete: what was asked, where it ran, what came out."""
+    """One run, complete: what was asked, where it ran, what came out.
+
+    Parameters
+    ----------
+    order : of each round, the variants as they were driven in it.
+    """
 
     lab: str
     title: str
@@ -421,6 +434,7 @@ class RunResult:
     budgeted: bool
     load: Load
     rounds: int
+    order: tuple[tuple[str, ...], ...]
     quick: bool
     started: float
     host: Mapping[str, str | int | float]

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scalelab.cli import bench, clusters, compose, config, doctor, images, nodes
+from scalelab.cli import bench, clusters, compose, config, doctor, images, nodes, report
 from scalelab.errors import INTERRUPTED, ScalelabError, UsageError
 
 # Typer comes with a Click of its own or uses the installed one: its public errors tell which.
@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (clusters, nodes, bench, doctor, compose, images):
+for group in (clusters, nodes, bench, report, doctor, compose, images):
     group.register(app)
 
 

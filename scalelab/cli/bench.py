@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -92,6 +90,9 @@ def bench(
     csv: Annotated[
         str | None, typer.Option("--csv", metavar="FILE", help="Write the table; - for stdout.")
     ] = None,
+    html: Annotated[
+        str | None, typer.Option("--html", metavar="FILE", help="Write a page; - for stdout.")
+    ] = None,
 ) -> None:
     """Run a lab: its variants in interleaved rounds, compared in one table."""
     from scalelab import catalog
@@ -105,22 +106,23 @@ def bench(
             clients = None
     sizes = _sizes(sweep) if sweep is not None else []
     if sizes:
-        for option in ("clients", "rate", "csv", "fail_if"):
+        for option in ("clients", "rate", "csv", "html", "fail_if"):
             if _typed(context, option):
                 flag = f"--{option.replace('_', '-')}"
                 raise UsageError(f"--sweep and {flag} exclude each other", "leave one of them out")
-        clients = rate = csv = fail_if = None
+        clients = rate = csv = html = fail_if = None
     load = _load(found, clients, rate, duration, seed, workers, quick)
     chosen = _chosen(found, variants)
     limits = _limits(fail_if or [], chosen)
     budget = options.budget(cpus, memory)
-    _check_files(json, csv)
+    output.check_files(json, csv, html)
     if sizes:
         swept = _sweep(lab, found, chosen, load, rounds, quick, runtime, budget, sizes)
         _print_sweep(swept, json)
         return
     result = _run(lab, found, chosen, load, rounds, quick, runtime, budget)
-    _print(result, json, csv)
+    _keep(result)
+    _print(result, json, csv, html)
     _judge(found, result, limits)
 
 
@@ -243,6 +245,7 @@ def _sweep(
             output.note(f"run {place} of {len(drawn)}: {size} clients")
             at = replace(load, clients=size)
             done[size] = _measure(name, lab, clusters, pool, at, rounds, quick)
+            _keep(done[size])
     return Sweep("clients", {size: done[size] for size in sizes})
 
 
@@ -310,45 +313,43 @@ def _versions(clusters: Mapping[str, Cluster]) -> dict[str, str]:
     }
 
 
-def _check_files(*names: str | None) -> None:
-    # Found out before the run, not after it.
-    for name in names:
-        if name and name != "-" and not Path(name).absolute().parent.is_dir():
-            raise UsageError(f"there is no folder for {name}", "make it first")
-    if names.count("-") > 1:
-        raise UsageError("only one document fits on stdout", "give the other a file name")
+def _keep(result: RunResult) -> None:
+    """Keep the run in the state folder; whatever hinders that must not lose it."""
+    from scalelab.report import document
+
+    try:
+        name = config.runs().keep(document.dump(result), result.lab, result.started)
+    except (EnvironmentLacks, ValueError) as error:
+        output.note(f"this run is not kept: {error}")
+    else:
+        output.note(f"kept as {name}; see it again with: scalelab report")
 
 
-def _print(result: RunResult, json: str | None, csv: str | None) -> None:
+def _print(result: RunResult, json: str | None, csv: str | None, html: str | None) -> None:
     from scalelab.report import document, table, table_csv
 
-    if "-" not in (json, csv):
+    if "-" not in (json, csv, html):
         console = output.stdout()
         console.print(table.render(result, console.width))
-    for name, text in ((json, document.dump), (csv, table_csv.render)):
-        if name == "-":
-            sys.stdout.write(text(result))
-        elif name:
-            _write(name, text(result), "the run is printed above")
+    for name, text in ((json, document.dump), (csv, table_csv.render), (html, _page)):
+        if name:
+            output.write(name, text(result), "the run is printed above")
+
+
+def _page(result: RunResult) -> str:
+    from scalelab.report import page
+
+    return page.render(result)
 
 
 def _print_sweep(sweep: Sweep, json: str | None) -> None:
     from scalelab.report import sweep as report
 
-    if json == "-":
-        sys.stdout.write(report.dump(sweep))
-        return
-    console = output.stdout()
-    console.print(report.render(sweep, console.width))
+    if json != "-":
+        console = output.stdout()
+        console.print(report.render(sweep, console.width))
     if json:
-        _write(json, report.dump(sweep), "the sweep is printed above")
-
-
-def _write(name: str, text: str, comfort: str) -> None:
-    try:
-        Path(name).write_text(text, encoding="utf-8", newline="")
-    except OSError as error:
-        raise EnvironmentLacks(f"{name} cannot be written: {error.strerror}", comfort) from None
+        output.write(json, report.dump(sweep), "the sweep is printed above")
 
 
 def _judge(lab: Lab, result: RunResult, limits: list[Threshold]) -> None:

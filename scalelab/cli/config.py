@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scalelab.ledger import Ledger
     from scalelab.model import Topology
     from scalelab.protocols import Runtime
+    from scalelab.runs import Runs
     from scalelab.runtimes.docker import DockerRuntime
 
 FILE = "scalelab.toml"
@@ -53,15 +54,27 @@ def defaults(commands: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
     }
 
 
-def ledger() -> Ledger:
-    """The ledger of the state folder: ``SCALELAB_STATE``, else the platform's own place."""
-    from scalelab.ledger import Ledger
-
+def state() -> Path:
+    """The state folder: ``SCALELAB_STATE``, else the platform's own place."""
     if named := os.environ.get("SCALELAB_STATE"):
-        return Ledger(Path(named).expanduser())
+        return Path(named).expanduser()
     import platformdirs
 
-    return Ledger(platformdirs.user_state_path("scalelab"))
+    return platformdirs.user_state_path("scalelab")
+
+
+def ledger() -> Ledger:
+    """The ledger of the state folder."""
+    from scalelab.ledger import Ledger
+
+    return Ledger(state())
+
+
+def runs() -> Runs:
+    """The kept runs of the state folder."""
+    from scalelab.runs import Runs
+
+    return Runs(state())
 
 
 def clusters() -> Clusters:

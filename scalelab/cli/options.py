@@ -38,6 +38,13 @@ def complete_cluster(incomplete: str) -> list[str]:
     return [name for name in config.ledger().names() if name.startswith(incomplete)]
 
 
+def complete_run(incomplete: str) -> list[str]:
+    """Kept runs that begin like this."""
+    from scalelab.cli import config
+
+    return [name for name in config.runs().names() if name.startswith(incomplete)]
+
+
 def complete_node(incomplete: str) -> list[str]:
     """Nodes of any cluster in the ledger that begin like this."""
     from scalelab.cli import config

@@ -6,7 +6,10 @@ import functools
 import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from scalelab.errors import EnvironmentLacks, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,6 +47,40 @@ def document(schema: str, version: int, content: Mapping[str, Any]) -> None:
     """
     json.dump({"schema": schema, "version": version, **content}, sys.stdout, indent=2)
     sys.stdout.write("\n")
+
+
+def check_files(*names: str | None) -> None:
+    """Check what is to be written where, before any work is done for it.
+
+    Parameters
+    ----------
+    names : of files; "-" is stdout, None nothing.
+
+    Raises
+    ------
+    UsageError : a file's folder does not exist, or two documents would meet on stdout.
+    """
+    for name in names:
+        if name and name != "-" and not Path(name).absolute().parent.is_dir():
+            raise UsageError(f"there is no folder for {name}", "make it first")
+    if names.count("-") > 1:
+        raise UsageError("only one document fits on stdout", "give the other a file name")
+
+
+def write(name: str, text: str, hint: str) -> None:
+    """Write a document to a file, or to stdout when its name is "-".
+
+    Raises
+    ------
+    EnvironmentLacks : it cannot be written; ``hint`` says what to do.
+    """
+    if name == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(name).write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise EnvironmentLacks(f"{name} cannot be written: {error.strerror}", hint) from None
 
 
 def size(count: int | None) -> str:

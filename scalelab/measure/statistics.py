@@ -183,6 +183,46 @@ def compare(
     return result
 
 
+def unpaired(
+    throughputs: Sequence[float], baseline: Sequence[float], alpha: float = ALPHA
+) -> tuple[float, float | None, float | None]:
+    """The ratio of two runs' throughputs, with its 95% interval.
+
+    Rounds of different runs share no moment, so they are not paired: Welch's t interval of the
+    difference of the two mean log throughputs, which takes neither equal spread nor equally many
+    rounds for granted. B. Welch, "The generalization of 'Student's' problem when several different
+    population variances are involved", Biometrika 34, 1947; degrees of freedom after F.
+    Satterthwaite, "An approximate distribution of estimates of variance components", Biometrics
+    Bulletin 2, 1946.
+
+    The interval knows how rounds vary within a run. What differs between two runs whatever one
+    changes (placement, neighbours, a server's start) is not in it: T. Kalibera, R. Jones, 2013.
+
+    Returns
+    -------
+    Geometric mean ratio and its bounds, which need two rounds a side and no round without an
+    answer; without them the plain ratio of the means, which is 0 over nothing.
+    """
+    from scipy.special import stdtrit
+
+    if not throughputs or not baseline or min(*throughputs, *baseline) <= 0:
+        below = sum(baseline) / max(len(baseline), 1)
+        above = sum(throughputs) / max(len(throughputs), 1)
+        return (above / below if below > 0 else 0.0), None, None
+    logs = [np.log(np.asarray(each, dtype=np.float64)) for each in (throughputs, baseline)]
+    difference = float(logs[0].mean() - logs[1].mean())
+    if min(len(throughputs), len(baseline)) < 2:
+        return math.exp(difference), None, None
+    errors = [float(each.var(ddof=1)) / len(each) for each in logs]
+    total = sum(errors)
+    if total == 0:
+        return math.exp(difference), math.exp(difference), math.exp(difference)
+    # As shares of the whole, so that tiny variances do not vanish when squared.
+    freedom = 1 / sum((e / total) ** 2 / (len(x) - 1) for e, x in zip(errors, logs, strict=True))
+    half = float(stdtrit(freedom, 1 - alpha / 2)) * math.sqrt(total)
+    return math.exp(difference), math.exp(difference - half), math.exp(difference + half)
+
+
 def _ratios_exist(baseline: Sequence[float], variant: Sequence[float]) -> bool:
     """Whether every round has a ratio; a round in which one side did nothing has none."""
     return bool(baseline) and min(*baseline, *variant) > 0

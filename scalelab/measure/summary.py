@@ -136,5 +136,6 @@ def _summary(
         send_lag_p99_ms=gated(merge(r.send_lag for r in reports), 99) or 0.0,
         offered=load.rate,
         by_round=tuple(by_round),
+        histogram=response.encode().decode("ascii"),
         comparison=comparison,
     )

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import time
 import types
 import typing
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from scalelab.errors import UsageError
+from scalelab.measure.histogram import Histogram
 from scalelab.model import Budget, Comparison, Load, RunResult, VariantSummary
 
 SCHEMA = "scalelab.run"
-VERSION = 1
+VERSION = 2
 
 # Where a field's key differs from its name: to name the unit, or to speak plainly.
 _KEYS: Mapping[type, Mapping[str, str]] = {
@@ -59,7 +63,7 @@ def load(text: str, source: str = "the report") -> RunResult:
     UsageError : it is damaged, of another version, or not a scalelab run at all.
     """
     try:
-        document = json.loads(text, parse_constant=_no_constant)
+        document = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{source} is damaged: {error}", "write it again with: scalelab bench LAB --json FILE"
@@ -76,13 +80,12 @@ def load(text: str, source: str = "the report") -> RunResult:
     body = {key: value for key, value in document.items() if key not in ("schema", "version")}
     try:
         result = _build(RunResult, body, "")
+        _must_agree(result)
     except _Damaged as error:
         raise UsageError(
             f"{source} is damaged: {error}", "write it again with: scalelab bench LAB --json FILE"
         ) from None
     assert isinstance(result, RunResult)
-    if not result.summaries:
-        raise UsageError(f"{source} is damaged: it has no variants")
     return result
 
 
@@ -116,14 +119,16 @@ def _build(kind: Any, value: Any, path: str) -> Any:
     if isinstance(origin, type) and issubclass(origin, Mapping):
         if not isinstance(value, dict):
             raise _Damaged(f"{path} is not an object")
-        return {key: _build(arguments[1], v, f"{path}.{key}") for key, v in value.items()}
+        return {
+            _text(key, path): _build(arguments[1], v, f"{path}.{key}") for key, v in value.items()
+        }
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         return _object(kind, value, path)
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) < 2**1000:
         return float(value)
     if type(value) is not kind:
-        raise _Damaged(f"{path} is {value!r}, not {_NAMES.get(kind, kind.__name__)}")
-    return value
+        raise _Damaged(f"{path} is {value!r:.80}, not {_NAMES.get(kind, kind.__name__)}")
+    return _text(value, path) if kind is str else value
 
 
 _NAMES = {int: "a whole number", float: "a number", str: "a text", types.NoneType: "null"}
@@ -154,6 +159,42 @@ def _object(kind: type, value: Any, path: str) -> Any:
     return kind(
         **{name: _build(hints[name], value[key], f"{prefix}{key}") for key, name in named.items()}
     )
+
+
+def _must_agree(result: RunResult) -> None:
+    """Raise _Damaged where parts that fit the schema do not fit each other."""
+    names = [summary.name for summary in result.summaries]
+    if not names:
+        raise _Damaged("it has no variants")
+    if len(set(names)) < len(names):
+        raise _Damaged("it has two variants of one name")
+    if len(result.order) != result.rounds or any(sorted(o) != sorted(names) for o in result.order):
+        raise _Damaged(f"order is not that of its {result.rounds} rounds")
+    try:
+        time.gmtime(result.started)
+    except (OverflowError, ValueError, OSError):
+        raise _Damaged(f"started_unix_s is {result.started:g}") from None
+    for index, summary in enumerate(result.summaries):
+        if len(summary.by_round) != result.rounds:
+            raise _Damaged(f"variants[{index}].throughput_by_round_per_s is not of all rounds")
+        try:
+            Histogram.decode(summary.histogram.encode())
+        except Exception:  # binascii, zlib, HdrHistogram's own and more: the library names none
+            raise _Damaged(f"variants[{index}].histogram is not one of HdrHistogram's") from None
+
+
+def _text(value: str, path: str) -> str:
+    """A text without what no terminal and no XML can take; a foreign file may hold anything."""
+    if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\t\n\r" for c in value):
+        raise _Damaged(f"{path} has control characters")
+    return value
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits} is too large")
+    return number
 
 
 def _no_constant(name: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from scalelab.model import Budget, Load
@@ -82,6 +83,11 @@ def ratio(value: float) -> str:
 def seconds(value: float) -> str:
     """3 s, 0.5 s."""
     return f"{value:g} s"
+
+
+def utc(started: float) -> str:
+    """A moment: 2026-11-23 00:42:15 UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(started))
 
 
 def size(count: int | None) -> str:

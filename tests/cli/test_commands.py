@@ -26,7 +26,17 @@ _NODE = {"name", "service", "role", "follows", "url", "state", "uptime_s", "memo
 _FOLLOWER = {*_NODE, "replication", "lag_bytes", "lag_ms"}
 _RUN = {
     *("schema", "version", "lab", "title", "counted", "runtime", "budget", "budgeted", "load"),
-    *("rounds", "quick", "started_unix_s", "host", "versions", "variants", "claims", "warnings"),
+    *(
+        "rounds",
+        "order",
+        "quick",
+        "started_unix_s",
+        "host",
+        "versions",
+        "variants",
+        "claims",
+        "warnings",
+    ),
 }
 
 
@@ -38,9 +48,9 @@ def _files(folder: Path) -> dict[str, tuple[int, bytes]]:
     }
 
 
-def _document(text: str, schema: str) -> dict[str, Any]:
+def _document(text: str, schema: str, version: int = 1) -> dict[str, Any]:
     read = json.loads(text)
-    assert (read["schema"], read["version"]) == (f"scalelab.{schema}", 1)
+    assert (read["schema"], read["version"]) == (f"scalelab.{schema}", version)
     return dict(read)
 
 
@@ -254,7 +264,10 @@ def _short(*more: str) -> list[str]:
 
 
 def test_bench_on_stdout_is_nothing_but_the_document(run: Run, state: Path) -> None:
-    read = _document(run(*_short("--json", "-")).stdout, "run")
+    done = run(*_short("--json", "-"))
+    read = _document(done.stdout, "run", 2)
+    assert "kept as " in done.stderr
+    assert run("report", "--json").stdout == done.stdout
     assert set(read) == _RUN
     assert read["quick"] is True
     assert [v["name"] for v in read["variants"]] == ["database", "cache-aside"]
@@ -312,15 +325,15 @@ def _result(outcomes: dict[str, str], summary: VariantSummary, **more: Any) -> R
 def test_exit_codes_of_claims() -> None:
     both, fine = _lab("ratio", "stale"), _summary()
     confirmed = {"ratio": "confirmed", "stale": "confirmed"}
-    assert bench._judge(both, _result(confirmed, fine)) is None
+    assert bench._judge(both, _result(confirmed, fine), []) is None
     with pytest.raises(CheckFailed, match="refuted here: stale is so") as failed:
-        bench._judge(both, _result({"ratio": "inconclusive", "stale": "refuted"}, fine))
+        bench._judge(both, _result({"ratio": "inconclusive", "stale": "refuted"}, fine), [])
     assert failed.value.exit_code == 1
     with pytest.raises(Inconclusive, match="not settled: ratio is so") as unsettled:
-        bench._judge(both, _result({**confirmed, "ratio": "inconclusive"}, fine))
+        bench._judge(both, _result({**confirmed, "ratio": "inconclusive"}, fine), [])
     assert unsettled.value.exit_code == 3
     refuted = {"ratio": "refuted", "stale": "inconclusive"}
-    assert bench._judge(both, _result(refuted, fine, quick=True)) is None
+    assert bench._judge(both, _result(refuted, fine, quick=True), []) is None
 
 
 @pytest.mark.parametrize(
@@ -340,6 +353,6 @@ def test_what_would_settle_it(
 ) -> None:
     result = _result({metric: "inconclusive"}, _summary(**summary), **more)
     with pytest.raises(Inconclusive) as unsettled:
-        bench._judge(_lab(metric), result)
+        bench._judge(_lab(metric), result, [])
     assert hint in unsettled.value.hint
     assert ("--rounds" in unsettled.value.hint) == ("--rounds" in hint)

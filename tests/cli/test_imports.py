@@ -11,10 +11,21 @@ import pytest
 
 from tests.conftest import Run, environment
 
-_HEAVY = {"docker", "psycopg", "numpy", "scipy", "redis", "hdrh", "hiredis", "yaml", "psutil"}
+_HEAVY = {
+    "docker",
+    "psycopg",
+    "numpy",
+    "scipy",
+    "redis",
+    "hdrh",
+    "hiredis",
+    "yaml",
+    "psutil",
+    "jinja2",
+}
 _COMMANDS = [
-    *("up", "down", "status", "start", "stop", "url", "logs", "shell", "bench", "doctor"),
-    *("compose", "images", "images build", "images list"),
+    *("up", "down", "status", "start", "stop", "url", "logs", "shell", "bench", "report"),
+    *("doctor", "compose", "images", "images build", "images list"),
 ]
 _SPY = """
 import json, sys

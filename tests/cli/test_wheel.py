@@ -75,6 +75,7 @@ def test_it_is_the_wheel_that_runs(target: Path, tmp_path: Path) -> None:
 def test_what_is_in_it(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "scalelab/py.typed" in names
+    assert "scalelab/report/page.html.j2" in names
     assert "scalelab/labs/caching/lab.py" in names
     assert "scalelab/labs/caching/README.md" in names
     for recipe in (_ROOT / "compose" / "images").rglob("*"):

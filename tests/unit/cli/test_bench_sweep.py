@@ -34,6 +34,7 @@ def summary(name, throughput, comparison=None):
         send_lag_p99_ms=0.1,
         offered=None,
         by_round=(throughput,) * 5,
+        histogram="",
         comparison=comparison,
     )
 
@@ -69,6 +70,7 @@ def swept(monkeypatch, capsys, tmp_path):
             budgeted=True,
             load=load,
             rounds=5,
+            order=(("database", "cache-aside"),) * 5,
             quick=False,
             started=0.0,
             host={},
@@ -97,6 +99,7 @@ def swept(monkeypatch, capsys, tmp_path):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("SCALELAB_STATE", str(tmp_path / "state"))
     monkeypatch.setattr("scalelab.bench.run", measured)
     monkeypatch.setattr("scalelab.load.pool.Pool", Pool)
     monkeypatch.setattr(bench, "_clusters", clusters)
@@ -119,6 +122,7 @@ def test_each_value_is_run_once_on_the_same_clusters(swept):
     assert sizes[:6] == ["1", "2", "4", "8", "16", "32"]
     assert "database: knee at 14 clients" in out
     assert ". scaling law" in out
+    assert err.count("kept as ") == 6
 
 
 def test_json_goes_to_stdout_alone_or_to_a_file_beside_the_table(swept, tmp_path):
@@ -145,6 +149,7 @@ def test_json_goes_to_stdout_alone_or_to_a_file_beside_the_table(swept, tmp_path
         (["clients=1,2,4,8", "--clients", "4"], "--sweep and --clients exclude"),
         (["clients=1,2,4,8", "--rate", "400"], "--sweep and --rate exclude"),
         (["clients=1,2,4,8", "--csv", "x.csv"], "--sweep and --csv exclude"),
+        (["clients=1,2,4,8", "--html", "x.html"], "--sweep and --html exclude"),
         (["clients=1,2,4,8", "--fail-if", "errors>0"], "--sweep and --fail-if exclude"),
     ],
 )

@@ -195,3 +195,40 @@ def test_what_a_saturated_generator_leaves_known(limited, verdicts):
     figures = {"a": [100, 101, 99, 100, 100.5], "b": [200] * 5, "c": [50] * 5, "d": [100] * 5}
     found = statistics.compare(figures, limited=limited)
     assert tuple(found[name].verdict for name in "bcd") == verdicts
+
+
+def test_unpaired_is_welch():
+    from scipy import stats
+
+    now, then = [110.0, 132.0, 121.0], [100.0, 101.0, 99.0, 100.5, 99.5]
+    ratio, low, high = statistics.unpaired(now, then)
+    found = stats.ttest_ind(np.log(now), np.log(then), equal_var=False).confidence_interval()
+    assert (low, high) == pytest.approx((np.exp(found.low), np.exp(found.high)))
+    assert ratio == pytest.approx(statistics.geometric_mean(now) / statistics.geometric_mean(then))
+    back = statistics.unpaired(then, now)
+    assert back == pytest.approx((1 / ratio, 1 / high, 1 / low))
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "expected"),
+    [
+        ([2.0], [1.0, 1.0], (2, None, None)),
+        ([2.0, 2.0], [1.0, 1.0], (2, 2, 2)),
+        ([0.0, 3.0], [1.0, 2.0], (1, None, None)),
+        ([1.0, 3.0], [0.0, 0.0], (0, None, None)),
+        ([], [1.0], (0, None, None)),
+    ],
+)
+def test_unpaired_at_its_edges(now, then, expected):
+    assert statistics.unpaired(now, then) == pytest.approx(expected)
+
+
+def test_unpaired_covers_what_it_says():
+    rng = np.random.default_rng(7)
+    inside = 0
+    for _ in range(2000):
+        now = rng.lognormal(sigma=0.08, size=5).tolist()
+        then = rng.lognormal(sigma=0.02, size=7).tolist()
+        _, low, high = statistics.unpaired(now, then)
+        inside += low <= 1 <= high
+    assert 0.93 <= inside / 2000 <= 0.97

@@ -53,6 +53,13 @@ def test_throughput_counts_the_labs_kind_over_each_workers_own_time():
     assert found.operations == 2 * 350
 
 
+def test_the_merged_histogram_is_kept():
+    found = row(report((1.0,) * 100, (500.0,) * 9), report((3.0,) * 50), rounds=2)
+    kept = Histogram.decode(found.histogram.encode())
+    assert kept.total == 2 * 150
+    assert kept.percentile(100) == pytest.approx(3000, rel=1e-3)
+
+
 def test_latency_is_of_the_labs_kind_and_merged_over_workers():
     found = row(report((1.0,) * 100, (500.0,) * 100), report((3.0,) * 100))
     assert found.mean_ms == pytest.approx(2.0, rel=0.01)

@@ -38,6 +38,7 @@ def summary(name, comparison=None, **changed):
         send_lag_p99_ms=0.1,
         offered=None,
         by_round=(1000.0,) * 5,
+        histogram="",
         comparison=comparison,
     )
     return dataclasses.replace(figures, **changed)

@@ -1,100 +1,17 @@
-"""A made-up run, to print."""
-
-import dataclasses
+"""The made-up runs as fixtures."""
 
 import pytest
 
-from scalelab.model import Budget, ClaimResult, Comparison, Load, RunResult, VariantSummary
-
-
-def summary(name, throughput, p50, comparison=None, **changed):
-    figures = VariantSummary(
-        name=name,
-        throughput=throughput,
-        throughput_low=0.98 * throughput,
-        throughput_high=1.02 * throughput,
-        mean_ms=1.1 * p50,
-        p50_ms=p50,
-        p95_ms=2.3 * p50,
-        p99_ms=4 * p50,
-        max_ms=31.7 * p50,
-        operations=110_000,
-        errors={},
-        error_share=0.0,
-        judged=70_000,
-        stale=0,
-        stale_share=0.0,
-        stale_max_age_ms=0.0,
-        counts={"read": 100_000, "write": 10_000},
-        cpu_share=0.61,
-        send_lag_p99_ms=0.04,
-        offered=None,
-        by_round=(0.98 * throughput, throughput, throughput, throughput, 1.02 * throughput),
-        comparison=comparison,
-    )
-    return dataclasses.replace(figures, **changed)
+from tests import made_up
 
 
 @pytest.fixture
 def replication():
     """Three variants, stale reads, one claim of each outcome, a warning."""
-    return RunResult(
-        lab="replication",
-        title="Read replicas",
-        counted="read",
-        runtime="local",
-        budget=Budget(),
-        budgeted=True,
-        load=Load(clients=16, rate=None, duration_s=3.0, warmup_s=0.5, seed=42),
-        rounds=5,
-        quick=False,
-        started=1_700_000_000.5,
-        host={"cpus": 2, "kernel": "6.1", "steal_share": 0.01},
-        versions={"postgres": "18.6"},
-        summaries=(
-            summary("single", 13_600.0, 0.31),
-            summary(
-                "two-replicas",
-                33_100.0,
-                0.33,
-                Comparison(2.43, 2.35, 2.52, 1e-5, "faster"),
-                stale=1_230,
-                stale_share=0.0176,
-                stale_max_age_ms=4.2,
-                errors={"connection refused": 12},
-                error_share=0.0001,
-            ),
-            summary(
-                "sync-replicas",
-                14_000.0,
-                12.3,
-                Comparison(1.03, 0.94, 1.12, 0.4, "inconclusive"),
-                p99_ms=None,
-            ),
-        ),
-        claims=(
-            ClaimResult("two replicas give 1.5x the reads", "confirmed", "2.43x [2.35, 2.52]"),
-            ClaimResult("replicas serve stale reads", "refuted", "0 of 70,000 reads stale"),
-            ClaimResult("it is fast", "inconclusive", ""),
-        ),
-        warnings=("single: the load generator may distort the figure",),
-    )
+    return made_up.replication()
 
 
 @pytest.fixture
-def caching(replication):
+def caching():
     """Two variants, one of which counts hits and misses."""
-    cache = summary(
-        "cache-aside",
-        46_000.0,
-        0.2,
-        Comparison(3.38, 3.3, 3.5, 1e-6, "faster"),
-        counts={"read": 100_000, "hit": 90_000, "miss": 10_000},
-    )
-    return dataclasses.replace(
-        replication,
-        lab="caching",
-        summaries=(summary("database", 13_600.0, 1.2), cache),
-        claims=(),
-        warnings=(),
-    )
+    return made_up.caching()

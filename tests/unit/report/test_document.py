@@ -18,6 +18,7 @@ KEYS = [
     "budgeted",
     "load",
     "rounds",
+    "order",
     "quick",
     "started_unix_s",
     "host",
@@ -48,13 +49,14 @@ VARIANT_KEYS = [
     "send_lag_p99_ms",
     "offered_per_s",
     "throughput_by_round_per_s",
+    "histogram",
     "comparison",
 ]
 
 
 def test_schema_is_pinned(replication):
     built = document.build(replication)
-    assert (built["schema"], built["version"]) == ("scalelab.run", 1)
+    assert (built["schema"], built["version"]) == ("scalelab.run", 2)
     assert list(built) == KEYS
     assert list(built["budget"]) == ["cpu_cores", "memory_bytes"]
     assert list(built["load"]) == [
@@ -97,11 +99,12 @@ def test_figures_keep_their_type(replication):
         ("[" * 100_000, "damaged"),
         ("[]", "not a scalelab run"),
         ('{"schema": "k6"}', "not a scalelab run"),
-        ('{"schema": "scalelab.run", "version": 2}', "version 2"),
+        ('{"schema": "scalelab.run", "version": 1}', "version 1"),
         ('{"schema": "scalelab.run", "version": true}', "version True"),
         ('{"schema": "scalelab.run"}', "version None"),
-        ('{"schema": "scalelab.run", "version": 1}', "lab is missing"),
+        ('{"schema": "scalelab.run", "version": 2}', "lab is missing"),
         ('{"x": NaN}', "NaN"),
+        ('{"x": 1e999}', "too large"),
     ],
 )
 def test_what_is_not_a_run(text, said):
@@ -125,6 +128,18 @@ def test_what_is_not_a_run(text, said):
         (("variants", 0, "throughput_by_round_per_s", 2), None, r"per_s\[2\] is None"),
         (("load", "rate"), 3, "load.rate is unknown"),
         (("budget",), 3, "budget is not an object"),
+        (("rounds",), 4, "order is not that of its 4 rounds"),
+        (("order", 2), ["single"] * 3, "order is not that of its 5 rounds"),
+        (("variants", 1, "name"), "single", "two variants of one name"),
+        (("variants", 0, "throughput_by_round_per_s"), [1.0], "is not of all rounds"),
+        (("variants", 0, "throughput_per_s"), 10**400, r"throughput_per_s is 1000"),
+        (("variants", 1, "histogram"), "", r"variants\[1\].histogram is not one"),
+        (("variants", 1, "histogram"), "HISTFAAAA", r"variants\[1\].histogram is not one"),
+        (("variants", 1, "histogram"), "é", r"variants\[1\].histogram is not one"),
+        (("started_unix_s",), 1e300, "started_unix_s is 1e"),
+        (("title",), "\x1b[2J", "title has control characters"),
+        (("title",), "\ud800", "title has control characters"),
+        (("versions",), {"\x00": ""}, "versions has control characters"),
     ],
 )
 def test_a_damaged_place_is_named(replication, path, value, said):

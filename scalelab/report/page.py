@@ -1,0 +1,141 @@
+"""A run as one HTML file that needs nothing else: no script, no network, no font. Pure.
+
+The words are those of the terminal (``sentences``, ``words``), the geometry is ``plots``'s, the
+looks are ``page.html.j2``'s.
+"""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from scalelab.measure.histogram import Histogram
+from scalelab.measure.statistics import MIN_ROUNDS
+from scalelab.measure.summary import gated
+from scalelab.model import Comparison, RunResult, VariantSummary
+from scalelab.report import compare, plots, sentences, words
+
+_PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9, 99.99)
+
+
+def render(result: RunResult, changes: compare.Changes | None = None) -> str:
+    """The page of a run.
+
+    Parameters
+    ----------
+    changes : the run against an earlier one, shown in a section of its own.
+    """
+    histograms = [_histogram(summary) for summary in result.summaries]
+    sizes = ((plots.WIDE, "wide"), (plots.NARROW, "narrow"))
+    ratios = list(_ratios(result))
+    return _template().render(
+        result=result,
+        changes=changes,
+        words=words,
+        compare=compare,
+        sentences=sentences,
+        fact=_fact,
+        ratio=_ratio,
+        hits=_hits,
+        min_rounds=MIN_ROUNDS,
+        percent_names=[f"{percent:g}%" for percent in _PERCENTILES],
+        percentiles=[
+            [gated(histogram, percent) if histogram else None for percent in _PERCENTILES]
+            for histogram in histograms
+        ],
+        latency_plots=[(plots.percentiles(histograms, w), name) for w, name in sizes],
+        round_plots=[
+            (plots.rounds([s.by_round for s in result.summaries], w), name) for w, name in sizes
+        ],
+        forests=[(plots.forest(ratios, w), name) for w, name in sizes],
+        change_forests=[
+            (plots.forest(_changed(result, changes) if changes else [], w), name)
+            for w, name in sizes
+        ],
+    )
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_clean,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")
+
+
+def _clean(value: Any) -> Any:
+    """Characters that neither HTML nor a file can hold, as U+FFFD."""
+    if type(value) is not str or value.isprintable():
+        return value
+    return "".join(
+        "\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Cn") and c not in "\t\n\r" else c
+        for c in value
+    )
+
+
+def _histogram(summary: VariantSummary) -> Histogram | None:
+    """A variant's latencies, None where its percentiles are withheld (an overloaded open loop)."""
+    return Histogram.decode(summary.histogram.encode()) if summary.p50_ms is not None else None
+
+
+def _fact(name: str, value: str | int | float) -> str:
+    """One fact of the host, its unit beside the figure."""
+    said = name.removesuffix("_bytes").removesuffix("_share").replace("_", " ")
+    if isinstance(value, str):
+        return f"{said} {value}"
+    if name.endswith("_bytes"):
+        return f"{said} {value / 1024**3:.1f} GB"
+    return f"{said} {words.share(value) if name.endswith('_share') else value}"
+
+
+def _ratio(found: Comparison | None) -> str:
+    if found is None:
+        return ""
+    bounds = words.interval(found.low, found.high, words.ratio)
+    return f"{words.ratio(found.ratio)}x {bounds}".rstrip()
+
+
+def _ratios(result: RunResult) -> list[plots.Ratio]:
+    return [
+        plots.Ratio(
+            series,
+            summary.name,
+            f"{_ratio(found)} {found.verdict}".rstrip(),
+            # Without an interval the mark stands alone.
+            found.low or found.ratio,
+            found.ratio,
+            found.high or found.ratio,
+        )
+        for series, summary in enumerate(result.summaries)
+        if (found := summary.comparison) is not None and found.ratio > 0
+    ]
+
+
+def _changed(result: RunResult, changes: compare.Changes) -> list[plots.Ratio]:
+    series = {summary.name: number for number, summary in enumerate(result.summaries)}
+    return [
+        plots.Ratio(
+            series[row.variant],
+            row.variant,
+            compare.ratio(row),
+            row.ratio_low or row.ratio,
+            row.ratio,
+            row.ratio_high or row.ratio,
+        )
+        for row in changes.variants
+        if row.ratio > 0
+    ]
+
+
+def _hits(summary: VariantSummary) -> float | None:
+    looked_up = summary.counts.get("hit", 0) + summary.counts.get("miss", 0)
+    return summary.counts.get("hit", 0) / looked_up if looked_up else None
