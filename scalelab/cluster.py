@@ -6,30 +6,25 @@ import contextlib
 import dataclasses
 import os
 import secrets
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import psutil
 
-from scalelab import ports
+from scalelab import booting, ports
 from scalelab.errors import (
     Busy,
-    EnvironmentLacks,
-    NodeDied,
     PortTaken,
     ScalelabError,
     UnknownName,
     UsageError,
 )
 from scalelab.ledger import Damaged, Ledger
-from scalelab.model import Budget, Cluster, Handle, Node, NodeState, Place, Topology
+from scalelab.model import Budget, Cluster, Node, NodeState, Place, Topology
 from scalelab.protocols import Runtime, Service
 
-_READY_PATIENCE_S = 60.0
-_LOG_LINES = 12
 _PORT_RETRIES = 3
 _PHASES = {"starting": "being brought up", "removing": "being taken down", "up": "in use"}
 
@@ -375,29 +370,7 @@ class Clusters:
     # --- private: nodes ----------------------------------------------------------------------
 
     def _boot(self, cluster: Cluster, nodes: Collection[Node]) -> Cluster:
-        """Start nodes side by side, each as soon as the one it follows is ready."""
-        abandoned = threading.Event()
-        done = {node.name: threading.Event() for node in nodes}
-
-        def boot(node: Node) -> None:
-            leader = done.get(node.follows or "")
-            while leader and not leader.wait(0.05):
-                if abandoned.is_set():
-                    return
-            handle = self._start(cluster, cluster.places[node.name], abandoned)
-            handles[node.name] = handle
-            done[node.name].set()
-
-        handles: dict[str, Handle] = dict(cluster.handles)
-        pool = ThreadPoolExecutor(len(nodes))
-        try:
-            futures = [pool.submit(boot, node) for node in nodes]
-            finished, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in finished:
-                future.result()
-        finally:
-            abandoned.set()
-            pool.shutdown()
+        handles = booting.boot(cluster, nodes, self.runtime(cluster.runtime), self._services)
         return self._change(cluster.name, handles=handles)
 
     def _restart(self, cluster: Cluster, nodes: Collection[Node]) -> None:
@@ -412,28 +385,6 @@ class Clusters:
             for node in nodes:
                 runtime.stop(cluster.places[node.name], None, kill=True)
             raise
-
-    def _start(self, cluster: Cluster, place: Place, abandoned: threading.Event) -> Handle:
-        service, runtime = self._services[place.node.service], self.runtime(cluster.runtime)
-        handle = runtime.start(place, service.launch(place, cluster.places))
-        deadline = time.monotonic() + _READY_PATIENCE_S
-        while not service.ready(place, cluster.places):
-            if abandoned.is_set():
-                break
-            if runtime.state(place, handle).state == "exited":
-                raise NodeDied(
-                    f"{place.node.name} ({place.node.service}) ended while it was starting",
-                    "the end of its log is above",
-                    runtime.logs(place, _LOG_LINES),
-                )
-            if time.monotonic() > deadline:
-                raise EnvironmentLacks(
-                    f"{place.node.name} did not answer within {_READY_PATIENCE_S:.0f} s",
-                    "the end of its log is above; is the machine overloaded?",
-                    runtime.logs(place, _LOG_LINES),
-                )
-            time.sleep(0.01)
-        return handle
 
     def _state(self, cluster: Cluster, node: str) -> str:
         handle = cluster.handles.get(node)

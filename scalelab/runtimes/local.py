@@ -55,11 +55,6 @@ class LocalRuntime:
         self._budgets = budgets.find(state_id)
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
-    @property
-    def budgets_by(self) -> str:
-        """How CPU budgets are enforced here; empty when they cannot be."""
-        return self._budgets.how if self._budgets else ""
-
     def check(self, topology: Topology) -> None:
         for name in {node.service for node in topology.nodes}:
             folder = Path(self._services[name].binaries())

@@ -1,0 +1,75 @@
+"""Starts a cluster's nodes side by side, each as soon as the one it follows is ready."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
+from scalelab.errors import EnvironmentLacks, NodeDied
+from scalelab.model import Cluster, Handle, Node, Place
+from scalelab.protocols import Runtime, Service
+
+_READY_PATIENCE_S = 60.0
+_LOG_LINES = 12
+
+
+def boot(
+    cluster: Cluster, nodes: Collection[Node], runtime: Runtime, services: Mapping[str, Service]
+) -> dict[str, Handle]:
+    """Start these nodes and return when each answers a real client query.
+
+    Returns
+    -------
+    The runtime's handles of all nodes, those started now and those that ran before.
+
+    Raises
+    ------
+    NodeDied : a server ended while it was starting.
+    EnvironmentLacks : one does not answer, or cannot be started at all.
+    """
+    abandoned = threading.Event()
+    done = {node.name: threading.Event() for node in nodes}
+    handles: dict[str, Handle] = dict(cluster.handles)
+
+    def one(node: Node) -> None:
+        leader = done.get(node.follows or "")
+        while leader and not leader.wait(0.05):
+            if abandoned.is_set():
+                return
+        place = cluster.places[node.name]
+        handles[node.name] = _start(cluster, place, runtime, services[node.service], abandoned)
+        done[node.name].set()
+
+    pool = ThreadPoolExecutor(len(nodes))
+    try:
+        finished, _ = wait([pool.submit(one, node) for node in nodes], return_when=FIRST_EXCEPTION)
+        for future in finished:
+            future.result()
+    finally:
+        abandoned.set()
+        pool.shutdown()
+    return handles
+
+
+def _start(
+    cluster: Cluster, place: Place, runtime: Runtime, service: Service, abandoned: threading.Event
+) -> Handle:
+    handle = runtime.start(place, service.launch(place, cluster.places))
+    deadline = time.monotonic() + _READY_PATIENCE_S
+    while not abandoned.is_set() and not service.ready(place, cluster.places):
+        if runtime.state(place, handle).state == "exited":
+            raise NodeDied(
+                f"{place.node.name} ({place.node.service}) ended while it was starting",
+                "the end of its log is above",
+                runtime.logs(place, _LOG_LINES),
+            )
+        if time.monotonic() > deadline:
+            raise EnvironmentLacks(
+                f"{place.node.name} did not answer within {_READY_PATIENCE_S:.0f} s",
+                "the end of its log is above; is the machine overloaded?",
+                runtime.logs(place, _LOG_LINES),
+            )
+        time.sleep(0.01)
+    return handle
