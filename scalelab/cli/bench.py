@@ -70,15 +70,15 @@ def bench(
         typer.Option(
             "--fail-if",
             metavar="EXPR",
-            help="Exit 1 where it holds: 'p99_ms>50', 'ratio(VARIANT)<1.5'. May be repeated.",
+            help="Exit 1 where it holds, such as 'p99_ms>50'; repeat for more.",
         ),
     ] = None,
     sweep: Annotated[
         str | None,
         typer.Option(
             "--sweep",
-            metavar="clients=N,N,...",
-            help="A run for each, and the scaling law through them.",
+            metavar="KEY=N,N",
+            help="A run for each, and the scaling law: clients=1,2,4,8.",
         ),
     ] = None,
     runtime: options.Runtime = "auto",
