@@ -24,6 +24,7 @@ from scalelab.errors import (
 from scalelab.ledger import Damaged, Ledger
 from scalelab.model import Budget, Cluster, Node, NodeState, Place, Topology
 from scalelab.protocols import Runtime, Service
+from scalelab.runtimes import processes
 
 _PORT_RETRIES = 3
 _PHASES = {"starting": "being brought up", "removing": "being taken down", "up": "in use"}
@@ -342,7 +343,7 @@ class Clusters:
             self._ledger.forget(name)
 
     def _must_be_free(self, cluster: Cluster) -> None:
-        if cluster.owner and cluster.owner != _me() and _lives(*cluster.owner):
+        if cluster.owner and cluster.owner != _me() and processes.alive(*cluster.owner):
             raise Busy(
                 f"{cluster.name!r} is {_PHASES[cluster.phase]} by another scalelab"
                 f" (process {cluster.owner[0]})",
@@ -409,10 +410,3 @@ def _words(budget: Budget) -> str:
 
 def _me() -> tuple[int, float]:
     return os.getpid(), psutil.Process().create_time()
-
-
-def _lives(pid: int, started: float) -> bool:
-    try:
-        return abs(psutil.Process(pid).create_time() - started) < 0.05
-    except psutil.Error:
-        return False
