@@ -31,32 +31,23 @@ class Pool:
 
     Parameters
     ----------
-    workers : how many processes.
+    workers : how many processes to begin with.
+    most : how many it may grow to; no more than ``workers`` by default.
     """
 
-    def __init__(self, workers: int) -> None:
-        context = multiprocessing.get_context("spawn")
+    def __init__(self, workers: int, most: int | None = None) -> None:
         self.workers = workers
-        self._shared = Shared(context, workers)
+        self._most = max(workers, most or workers)
+        self._context = multiprocessing.get_context("spawn")
+        self._shared = Shared(self._context, self._most)
         # Nothing is ever sent: the workers see it close when we are gone.
-        lifeline, self._life = context.Pipe(duplex=False)
-        self._executor = ProcessPoolExecutor(
-            workers, mp_context=context, initializer=_enter, initargs=(self._shared, lifeline)
-        )
-        self._lifeline = lifeline
+        self._lifeline, self._life = self._context.Pipe(duplex=False)
+        # One process each, so that a worker's part of a slice is always the same process's.
+        self._executors: list[ProcessPoolExecutor] = []
         self._processes: set[BaseProcess] = set()
 
     def __enter__(self) -> Pool:
-        # A worker inherits the mask: Ctrl-C is for us alone, also while workers still import.
-        others = set(multiprocessing.active_children())
-        with _without_interrupts():
-            started = [self._executor.submit(os.getpid) for _ in range(self.workers)]
-        self._processes = set(multiprocessing.active_children()) - others
-        try:
-            wait(started)
-        except BaseException:
-            self.kill()
-            raise
+        self._start(self.workers)
         return self
 
     def __exit__(
@@ -91,17 +82,29 @@ class Pool:
         load = replace(load, workers=min(load.workers, load.clients, self.workers))
         self._shared.reset()
         tasks = [SliceTask(places, workload, options, load, n) for n in range(load.workers)]
-        futures = [self._executor.submit(run_slice, task) for task in tasks]
+        futures = [
+            executor.submit(run_slice, task)
+            for executor, task in zip(self._executors, tasks, strict=False)
+        ]
         try:
             self._watch(futures, progress)
             return tuple(future.result() for future in futures)
         except BrokenProcessPool:
+            self._abort(futures)
             raise CheckFailed(
                 "a load worker died", "perhaps the machine ran out of memory: see its log"
             ) from None
         except BaseException:
             self._abort(futures)
             raise
+
+    def grow(self) -> bool:
+        """Add a worker for the slices to come; False when there are as many as may be."""
+        if self.workers >= self._most:
+            return False
+        self._start(1)
+        self.workers += 1
+        return True
 
     def completed(self) -> int:
         """Operations completed in the present slice so far, the warm-up included."""
@@ -113,7 +116,29 @@ class Pool:
             process.kill()
         self._life.close()
         self._lifeline.close()
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        for executor in self._executors:
+            executor.shutdown(wait=True, cancel_futures=True)
+
+    def _start(self, workers: int) -> None:
+        """Start so many workers more, and wait until they are there."""
+        others = set(multiprocessing.active_children())
+        arguments = (self._shared, self._lifeline)
+        # A worker inherits the mask: Ctrl-C is for us alone, also while workers still import.
+        with _without_interrupts():
+            fresh = [
+                ProcessPoolExecutor(
+                    1, mp_context=self._context, initializer=_enter, initargs=arguments
+                )
+                for _ in range(workers)
+            ]
+            self._executors += fresh
+            started = [executor.submit(os.getpid) for executor in fresh]
+        self._processes |= set(multiprocessing.active_children()) - others
+        try:
+            wait(started)
+        except BaseException:
+            self.kill()
+            raise
 
     def _watch(self, futures: list[Future[Any]], progress: Callable[[int], None] | None) -> None:
         pending = set(futures)

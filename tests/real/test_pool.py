@@ -123,6 +123,19 @@ def test_no_more_workers_than_clients(places: Places) -> None:
         assert len(pool.run(places, "insert_write", {}, load)) == 1
 
 
+def test_it_grows_by_a_worker_at_a_time(places: Places) -> None:
+    with Pool(1, most=2) as pool:
+        assert len(pool.run(places, "insert_write", {}, _LOAD)) == 1
+        assert pool.grow()
+        assert pool.workers == 2
+        assert not pool.grow()
+        mine = workers_of(os.getpid())
+        assert len(mine) == 2
+        reports = pool.run(places, "insert_write", {}, _LOAD)
+        assert [report.counts["write"] > 0 for report in reports] == [True, True]
+    assert gone(mine, 30)
+
+
 def test_a_failing_slice_says_why_and_leaves_the_pool_usable(places: Places) -> None:
     with Pool(2) as pool:
         with pytest.raises(CheckFailed, match="no_such failed: ModuleNotFoundError"):
