@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scalelab.cli import config, options, output
-from scalelab.errors import CheckFailed, EnvironmentLacks, Inconclusive, UnknownName, UsageError
+from scalelab.cli import options, output, running
+from scalelab.cli import sweep as sweeping
+from scalelab.errors import CheckFailed, Inconclusive, UnknownName, UsageError
 
 if TYPE_CHECKING:
-    from scalelab.load.pool import Pool
     from scalelab.measure.thresholds import Threshold
-    from scalelab.model import Budget, Cluster, Lab, Load, RunResult, Variant
-    from scalelab.report.sweep import Sweep
+    from scalelab.model import Lab, Load, RunResult, Variant
 
 _ROUNDS, _DURATION_S, _WARMUP_S = 5, 3.0, 1.0
 _QUICK_ROUNDS, _QUICK_DURATION_S, _QUICK_WARMUP_S = 2, 1.0, 0.5
 _OPEN_LOOP_CLIENTS = 64
-_SWEPT = ("clients",)
-_MOST_CLIENTS = 10_000
 
 
 def register(app: typer.Typer) -> None:
@@ -104,24 +99,30 @@ def bench(
             rate = None
         elif _typed(context, "rate") and not _typed(context, "clients"):
             clients = None
-    sizes = _sizes(sweep) if sweep is not None else []
-    if sizes:
+    if sweep is not None:
         for option in ("clients", "rate", "csv", "html", "fail_if"):
             if _typed(context, option):
                 flag = f"--{option.replace('_', '-')}"
                 raise UsageError(f"--sweep and {flag} exclude each other", "leave one of them out")
         clients = rate = csv = html = fail_if = None
-    load = _load(found, clients, rate, duration, seed, workers, quick)
     chosen = _chosen(found, variants)
+    plan = running.Plan(
+        name=lab,
+        lab=found,
+        variants=tuple(chosen),
+        load=_load(found, clients, rate, duration, seed, workers, quick),
+        rounds=rounds or (_QUICK_ROUNDS if quick else _ROUNDS),
+        quick=quick,
+        runtime=runtime,
+        budget=options.budget(cpus, memory),
+    )
     limits = _limits(fail_if or [], chosen)
-    budget = options.budget(cpus, memory)
     output.check_files(json, csv, html)
-    if sizes:
-        swept = _sweep(lab, found, chosen, load, rounds, quick, runtime, budget, sizes)
-        _print_sweep(swept, json)
+    if sweep is not None:
+        sweeping.sweep(plan, sweep, json)
         return
-    result = _run(lab, found, chosen, load, rounds, quick, runtime, budget)
-    _keep(result)
+    result = _run(plan)
+    running.keep(result)
     _print(result, json, csv, html)
     _judge(found, result, limits)
 
@@ -178,151 +179,11 @@ def _limits(expressions: list[str], variants: list[Variant]) -> list[Threshold]:
     return [thresholds.parse(expression, names) for expression in expressions]
 
 
-def _sizes(text: str) -> list[int]:
-    """The values of ``clients=1,2,4,8``, ascending."""
-    from scalelab.measure.scaling_law import MIN_SIZES
-
-    example = "such as: --sweep clients=1,2,4,8,16"
-    name, equals, listed = text.partition("=")
-    if name.strip() not in _SWEPT:
-        raise UnknownName("sweep parameter", name.strip(), _SWEPT)
-    if not equals:
-        raise UsageError(f"--sweep {text!r} has no values", example)
-    sizes = set()
-    for value in listed.split(","):
-        digits = value.strip()
-        if not (digits.isascii() and digits.isdigit() and 1 <= int(digits[:9]) <= _MOST_CLIENTS):
-            raise UsageError(
-                f"--sweep takes whole numbers from 1 to {_MOST_CLIENTS:,}, not {digits!r}", example
-            )
-        sizes.add(int(digits))
-    if len(sizes) < MIN_SIZES:
-        raise UsageError(
-            f"a scaling law needs at least {MIN_SIZES} different values, not {len(sizes)}", example
-        )
-    return sorted(sizes)
-
-
-def _run(
-    name: str,
-    lab: Lab,
-    variants: list[Variant],
-    load: Load,
-    rounds: int | None,
-    quick: bool,
-    runtime: str,
-    budget: Budget,
-) -> RunResult:
+def _run(plan: running.Plan) -> RunResult:
     from scalelab.load.pool import Pool
 
-    with _clusters(name, variants, runtime, budget) as clusters, Pool(load.workers) as pool:
-        return _measure(name, lab, clusters, pool, load, rounds, quick)
-
-
-def _sweep(
-    name: str,
-    lab: Lab,
-    variants: list[Variant],
-    load: Load,
-    rounds: int | None,
-    quick: bool,
-    runtime: str,
-    budget: Budget,
-    sizes: list[int],
-) -> Sweep:
-    """A run for each number of clients, all on the same clusters."""
-    from dataclasses import replace
-
-    from scalelab import bench
-    from scalelab.load.pool import Pool
-    from scalelab.report.sweep import Sweep
-
-    # In random order: a machine that grows hot, or a table that grows, must not look like a law.
-    drawn = [int(size) for size in bench.order([str(size) for size in sizes], load.seed, -1)]
-    done: dict[int, RunResult] = {}
-    with _clusters(name, variants, runtime, budget) as clusters, Pool(load.workers) as pool:
-        for place, size in enumerate(drawn, start=1):
-            output.note(f"run {place} of {len(drawn)}: {size} clients")
-            at = replace(load, clients=size)
-            done[size] = _measure(name, lab, clusters, pool, at, rounds, quick)
-            _keep(done[size])
-    return Sweep("clients", {size: done[size] for size in sizes})
-
-
-def _measure(
-    name: str,
-    lab: Lab,
-    clusters: dict[str, Cluster],
-    pool: Pool,
-    load: Load,
-    rounds: int | None,
-    quick: bool,
-) -> RunResult:
-    from scalelab import bench, catalog
-    from scalelab.report.progress import RunProgress
-
-    with RunProgress(len(clusters)) as progress:
-        return bench.run(
-            name,
-            lab,
-            clusters,
-            load,
-            pool,
-            catalog.workloads,
-            rounds=rounds or (_QUICK_ROUNDS if quick else _ROUNDS),
-            quick=quick,
-            versions=_versions(clusters),
-            progress=progress,
-        )
-
-
-@contextlib.contextmanager
-def _clusters(
-    lab: str, variants: list[Variant], runtime: str, budget: Budget
-) -> Iterator[dict[str, Cluster]]:
-    """Every variant's cluster, brought up where it is not up already and then taken down again."""
-    from scalelab import catalog
-
-    topologies = {v.name: catalog.topology(v.topology, v.params) for v in variants}
-    chosen, why = config.choose_runtime(runtime, list(topologies.values()))
-    if runtime == "auto":
-        output.note(f"runtime: {chosen} ({why})")
-    clusters = config.clusters()
-    with contextlib.ExitStack() as stack:
-        found: dict[str, Cluster] = {}
-        for variant in variants:
-            name = options.cluster_name(f"bench-{lab}-{variant.name}"[:40])
-            with output.stderr().status(f"bringing {variant.name} up …"):
-                taken = [cluster.name for cluster in found.values()]
-                borrowed = clusters.borrowed(name, topologies[variant.name], chosen, budget, taken)
-                found[variant.name] = stack.enter_context(borrowed)
-        yield found
-
-
-def _versions(clusters: Mapping[str, Cluster]) -> dict[str, str]:
-    from scalelab import catalog
-
-    used = list(clusters.values())
-    names = {place.node.service for cluster in used for place in cluster.places.values()}
-    if used[0].runtime == "local":
-        return {name: catalog.services[name].version() for name in sorted(names)}
-    return {
-        place.node.service: str(cluster.handles[place.node.name].get("image", ""))
-        for cluster in used
-        for place in cluster.places.values()
-    }
-
-
-def _keep(result: RunResult) -> None:
-    """Keep the run in the state folder; whatever hinders that must not lose it."""
-    from scalelab.report import document
-
-    try:
-        name = config.runs().keep(document.dump(result), result.lab, result.started)
-    except (EnvironmentLacks, ValueError) as error:
-        output.note(f"this run is not kept: {error}")
-    else:
-        output.note(f"kept as {name}; see it again with: scalelab report")
+    with running.clusters(plan) as clusters, Pool(plan.load.workers) as pool:
+        return running.measure(plan, clusters, pool)
 
 
 def _print(result: RunResult, json: str | None, csv: str | None, html: str | None) -> None:
@@ -340,16 +201,6 @@ def _page(result: RunResult) -> str:
     from scalelab.report import page
 
     return page.render(result)
-
-
-def _print_sweep(sweep: Sweep, json: str | None) -> None:
-    from scalelab.report import sweep as report
-
-    if json != "-":
-        console = output.stdout()
-        console.print(report.render(sweep, console.width))
-    if json:
-        output.write(json, report.dump(sweep), "the sweep is printed above")
 
 
 def _judge(lab: Lab, result: RunResult, limits: list[Threshold]) -> None:

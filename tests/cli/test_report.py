@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scalelab.cli import bench, output
+from scalelab.cli import bench, output, running
 from scalelab.report import document
 from scalelab.runs import Runs
 from tests import made_up
@@ -143,7 +143,7 @@ def test_a_run_that_cannot_be_kept_is_printed(
     output.stderr.cache_clear()
     state.mkdir()
     (state / "runs").write_text("in the way")
-    bench._keep(REPLICATION)
+    running.keep(REPLICATION)
     bench._print(REPLICATION, None, None, None)
     said = capsys.readouterr()
     assert "".join(said.err.splitlines()).startswith("this run is not kept: ")

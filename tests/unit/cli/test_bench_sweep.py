@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from scalelab.cli import app, bench, output
+from scalelab.cli import app, output, running
 from scalelab.model import Budget, Cluster, Comparison, RunResult, Topology, VariantSummary
 
 
@@ -102,7 +102,7 @@ def swept(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("SCALELAB_STATE", str(tmp_path / "state"))
     monkeypatch.setattr("scalelab.bench.run", measured)
     monkeypatch.setattr("scalelab.load.pool.Pool", Pool)
-    monkeypatch.setattr(bench, "_clusters", clusters)
+    monkeypatch.setattr(running, "clusters", clusters)
     monkeypatch.setattr(app, "_second_interrupt_kills", lambda: None)
     yield run
     for console in (output.stdout, output.stderr):

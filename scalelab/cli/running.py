@@ -1,0 +1,107 @@
+"""A lab's clusters up, a run on them, and the run kept: what ``bench`` and its sweep share."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scalelab.cli import config, options, output
+from scalelab.errors import EnvironmentLacks
+
+if TYPE_CHECKING:
+    from scalelab.load.pool import Pool
+    from scalelab.model import Budget, Cluster, Lab, Load, RunResult, Variant
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run as asked for.
+
+    Parameters
+    ----------
+    name : the lab's.
+    variants : those to run, baseline first.
+    rounds, quick : as ``bench.run`` takes them.
+    runtime : auto, local or docker.
+    budget : of every node.
+    """
+
+    name: str
+    lab: Lab
+    variants: tuple[Variant, ...]
+    load: Load
+    rounds: int
+    quick: bool
+    runtime: str
+    budget: Budget
+
+
+def measure(plan: Plan, clusters: Mapping[str, Cluster], pool: Pool) -> RunResult:
+    """One run on clusters that are up."""
+    from scalelab import bench, catalog
+    from scalelab.report.progress import RunProgress
+
+    with RunProgress(len(clusters)) as progress:
+        return bench.run(
+            plan.name,
+            plan.lab,
+            clusters,
+            plan.load,
+            pool,
+            catalog.workloads,
+            rounds=plan.rounds,
+            quick=plan.quick,
+            versions=_versions(clusters),
+            progress=progress,
+        )
+
+
+@contextlib.contextmanager
+def clusters(plan: Plan) -> Iterator[dict[str, Cluster]]:
+    """Every variant's cluster, brought up where it is not up already and then taken down again."""
+    from scalelab import catalog
+
+    topologies = {v.name: catalog.topology(v.topology, v.params) for v in plan.variants}
+    chosen, why = config.choose_runtime(plan.runtime, list(topologies.values()))
+    if plan.runtime == "auto":
+        output.note(f"runtime: {chosen} ({why})")
+    clusters = config.clusters()
+    with contextlib.ExitStack() as stack:
+        found: dict[str, Cluster] = {}
+        for variant in plan.variants:
+            name = options.cluster_name(f"bench-{plan.name}-{variant.name}"[:40])
+            with output.stderr().status(f"bringing {variant.name} up …"):
+                taken = [cluster.name for cluster in found.values()]
+                borrowed = clusters.borrowed(
+                    name, topologies[variant.name], chosen, plan.budget, taken
+                )
+                found[variant.name] = stack.enter_context(borrowed)
+        yield found
+
+
+def keep(result: RunResult) -> None:
+    """Keep the run in the state folder; whatever hinders that must not lose it."""
+    from scalelab.report import document
+
+    try:
+        name = config.runs().keep(document.dump(result), result.lab, result.started)
+    except (EnvironmentLacks, ValueError) as error:
+        output.note(f"this run is not kept: {error}")
+    else:
+        output.note(f"kept as {name}; see it again with: scalelab report")
+
+
+def _versions(clusters: Mapping[str, Cluster]) -> dict[str, str]:
+    from scalelab import catalog
+
+    used = list(clusters.values())
+    names = {place.node.service for cluster in used for place in cluster.places.values()}
+    if used[0].runtime == "local":
+        return {name: catalog.services[name].version() for name in sorted(names)}
+    return {
+        place.node.service: str(cluster.handles[place.node.name].get("image", ""))
+        for cluster in used
+        for place in cluster.places.values()
+    }
