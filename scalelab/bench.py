@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from scalelab.errors import CheckFailed, EnvironmentLacks, ScalelabError, UnknownName, UsageError
-from scalelab.measure import claims, host
+from scalelab.measure import claims, host, metrics
 from scalelab.measure.doubts import doubts
 from scalelab.measure.summary import overloaded, summarize
 from scalelab.model import Cluster, Lab, Load, Places, RunResult, Slice, Variant, WorkerReport
@@ -102,7 +102,7 @@ def run(
     CheckFailed : a slice broke off, or a variant answered nothing at all in it.
     """
     variants = _chosen(lab, clusters)
-    claims.check(lab)
+    metrics.check(lab)
     if rounds < 1:
         raise UsageError(f"a run needs at least one round, not {rounds}", "try --rounds 5")
     progress = progress or Silent()

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-import importlib.util
 import pkgutil
-import sys
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
+from scalelab import userfile
 from scalelab.errors import UnknownName, UsageError
-from scalelab.model import Lab, Parameter, Params, Topology, TopologyKind
+from scalelab.measure import metrics
+from scalelab.model import (
+    Claim,
+    Lab,
+    Parameter,
+    Params,
+    Prediction,
+    Topology,
+    TopologyKind,
+    Variant,
+)
 from scalelab.protocols import Service, Workload
 
 T = TypeVar("T")
 _PACKAGE = Path(__file__).parent
+_VARIANT = re.compile(r"[a-z0-9][a-z0-9-]*")
+_WORKLOAD = ("summary", "keys", "distribution", "load", "versions", "session")
 
 
 class Folder(Mapping[str, T], Generic[T]):
@@ -48,7 +62,24 @@ class Folder(Mapping[str, T], Generic[T]):
 
 services: Folder[Service] = Folder("services", "service", "SERVICE")
 topologies: Folder[TopologyKind] = Folder("topologies", "topology", "TOPOLOGY")
-workloads: Folder[Workload] = Folder("workloads", "workload", "WORKLOAD")
+
+
+class Workloads(Folder[Workload]):
+    """The workloads by name; one that ends in ``.py`` is the path of a user's own file."""
+
+    def __getitem__(self, name: str) -> Workload:
+        if not name.endswith(".py"):
+            return super().__getitem__(name)
+        found = userfile.read(Path(name), "WORKLOAD")
+        for part in _WORKLOAD:
+            if not hasattr(found, part):
+                raise UsageError(
+                    f"{name}: its WORKLOAD has no {part!r}", "see docs/writing-a-lab.md"
+                )
+        return cast(Workload, found)
+
+
+workloads = Workloads("workloads", "workload", "WORKLOAD")
 
 
 def topology(name: str, given: Mapping[str, int | str] | None = None) -> Topology:
@@ -107,38 +138,74 @@ def lab_folders() -> dict[str, Path]:
 
 
 def lab(name: str) -> Lab:
-    """The lab of this name.
+    """The lab of this name, whole: what it names exists.
+
+    Its own workloads (files in its folder) are named by their paths.
 
     Raises
     ------
     UnknownName : there is none.
-    UsageError : its ``lab.py`` cannot be read; the message names the file and the line.
+    UsageError : its ``lab.py`` cannot be read, or speaks of what is not there; the message names
+        the file and the line.
     """
     folders = lab_folders()
     if name not in folders:
         raise UnknownName("lab", name, folders)
     path = folders[name] / "lab.py"
-    spec = importlib.util.spec_from_file_location(f"scalelab_lab_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise UsageError(f"{path}:{_line(error, path)}: {error}", "mend that line") from error
-    found = getattr(module, "LAB", None)
+    found = userfile.read(path, "LAB")
     if not isinstance(found, Lab):
-        raise UsageError(f"{path} defines no LAB = Lab(...)", "see docs/architecture.md")
-    return found
+        raise UsageError(f"{path}: LAB is no Lab", "the file must say: LAB = Lab(...)")
+    return _checked_lab(found, path)
 
 
-def _line(error: Exception, path: Path) -> int:
-    if isinstance(error, SyntaxError):
-        return error.lineno or 0
-    line = 0
-    trace = error.__traceback__ or sys.exc_info()[2]
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
+def _checked_lab(lab: Lab, path: Path) -> Lab:
+    for part, kind in (("variants", Variant), ("claims", Claim), ("predictions", Prediction)):
+        listed = getattr(lab, part)
+        if not (isinstance(listed, tuple) and all(isinstance(each, kind) for each in listed)):
+            hint = f"{part}=({kind.__name__}(...),) and the last comma matters"
+            raise UsageError(f"{path}: {part} is no tuple of {kind.__name__}", hint)
+    if not lab.variants:
+        raise UsageError(f"{path}: the lab has no variants", "the first is the baseline")
+    for variant in lab.variants:
+        with _naming(path, variant.name):
+            _check_variant(variant, lab, path.parent)
+    for said in metrics.statements(lab):
+        with _naming(path, said.text):
+            metrics.check_one(lab, said)
+    return replace(
+        lab, variants=tuple(_with_own_workload(variant, path.parent) for variant in lab.variants)
+    )
+
+
+def _check_variant(variant: Variant, lab: Lab, folder: Path) -> None:
+    if not _VARIANT.fullmatch(variant.name):
+        raise UsageError(
+            f"{variant.name!r} cannot be a variant's name",
+            "use small letters, digits and -, a letter or digit first",
+        )
+    if [other.name for other in lab.variants].count(variant.name) > 1:
+        raise UsageError(f"two variants are called {variant.name!r}", "give each a name of its own")
+    topology(variant.topology, variant.params)
+    if not variant.workload.endswith(".py"):
+        if variant.workload not in list(workloads):
+            raise UnknownName("workload", variant.workload, workloads)
+    elif not (folder / variant.workload).is_file():
+        near = sorted(file.name for file in folder.glob("*.py") if file.name != "lab.py")
+        raise UnknownName("workload", variant.workload, near)
+
+
+def _with_own_workload(variant: Variant, folder: Path) -> Variant:
+    if not variant.workload.endswith(".py"):
+        return variant
+    return replace(variant, workload=str((folder / variant.workload).absolute()))
+
+
+@contextlib.contextmanager
+def _naming(path: Path, word: str) -> Iterator[None]:
+    """Put the file, and the line that has this word, before what is wrong there."""
+    try:
+        yield
+    except UsageError as error:
+        line = userfile.line_of(path, word)
+        where = f"{path}:{line}" if line else f"{path}, {word!r}"
+        raise UsageError(f"{where}: {error.message}", error.hint) from error

@@ -232,6 +232,7 @@ class Variant:
 
     Parameters
     ----------
+    workload : its name, or a file in the lab's folder ("my_workload.py").
     options : the workload's options.
     """
 
@@ -260,6 +261,22 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Prediction:
+    """A question to the learner before the run, whose answer is a figure of the run.
+
+    Parameters
+    ----------
+    metric : as of a claim.
+    unit : shown beside the answer; by default the metric's own (x, %, ms, /s).
+    """
+
+    text: str
+    variant: str
+    metric: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
 class Lab:
     """A question, the variants that answer it, and its claims.
 
@@ -268,6 +285,7 @@ class Lab:
     counted : what the throughput counts: the operation kind of the workload ("read", "write").
     clients : sessions of a closed loop by default.
     variants : the first is the baseline.
+    predictions : asked by ``scalelab lab run`` before it runs.
     """
 
     title: str
@@ -276,6 +294,7 @@ class Lab:
     variants: tuple[Variant, ...]
     claims: tuple[Claim, ...] = ()
     clients: int = 16
+    predictions: tuple[Prediction, ...] = ()
 
 
 @dataclass(frozen=True)

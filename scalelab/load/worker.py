@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import importlib
 import random
-import runpy
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from scalelab import userfile
 from scalelab.errors import CheckFailed, RequestFailed, ScalelabError
 from scalelab.load import schedule
 from scalelab.load.keys import Keys
@@ -56,8 +56,7 @@ def find_workload(name: str) -> Workload:
     """The workload of that name; one that ends in ``.py`` is the path of its file."""
     if not name.endswith(".py"):
         return cast(Workload, importlib.import_module(f"scalelab.workloads.{name}").WORKLOAD)
-    module = runpy.run_path(name, run_name=Path(name).stem)
-    return cast(Workload, module["WORKLOAD"])
+    return cast(Workload, userfile.read(Path(name), "WORKLOAD"))
 
 
 def connect(place: Place) -> Connection:

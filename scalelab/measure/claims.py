@@ -10,43 +10,16 @@ operations failed (what was measured then is the failure).
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 
-from scalelab.errors import UnknownName, UsageError
 from scalelab.measure import statistics
+from scalelab.measure.metrics import RATIO, STALENESS
 from scalelab.measure.summary import LIMIT_SHARE
 from scalelab.model import Claim, ClaimResult, Lab, VariantSummary
 
-RATIO = "ratio"
-STALENESS = frozenset({"stale", "stale_share", "stale_max_age_ms"})
 CORRECTNESS = STALENESS | {"error_share", "judged"}
 MAX_ERRORS = 0.01
 """Share of failed operations above which nothing is said about speed."""
-METRICS = frozenset(
-    {RATIO}
-    | {
-        field.name
-        for field in dataclasses.fields(VariantSummary)
-        if field.type in ("float", "int", "float | None")
-    }
-)
-"""What a claim may speak of: the ratio, and every figure of a variant's summary."""
-
-
-def check(lab: Lab) -> None:
-    """Raise UsageError for a claim that speaks of no variant or no metric there is."""
-    for claim in lab.claims:
-        names = [variant.name for variant in lab.variants]
-        if claim.variant not in names:
-            raise UnknownName("variant", claim.variant, names)
-        if claim.metric not in METRICS:
-            raise UnknownName("metric", claim.metric, METRICS)
-        if claim.metric == RATIO and claim.variant == names[0]:
-            raise UsageError(
-                f"the lab claims a ratio of {names[0]!r}, which is its own baseline",
-                "claim it of another variant",
-            )
 
 
 def judge(

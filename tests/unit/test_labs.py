@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scalelab import catalog
-from scalelab.measure import claims
+from scalelab.measure import metrics
 
 LABS = Path(__file__).parents[2] / "labs"
 FOLDERS = sorted(file.parent for file in LABS.glob("*/lab.py"))
@@ -33,7 +33,7 @@ def test_lab_loads_and_makes_sense(folder):
     # Typed in ``--variants a,b``.
     assert all(name.replace("-", "").isalnum() and name == name.lower() for name in names)
     assert lab.claims
-    claims.check(lab)
+    metrics.check(lab)
 
 
 @every_lab

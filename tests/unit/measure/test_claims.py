@@ -4,7 +4,6 @@ import dataclasses
 
 import pytest
 
-from scalelab.errors import UnknownName, UsageError
 from scalelab.measure import claims
 from scalelab.model import Claim, Comparison, Lab, Variant, VariantSummary
 
@@ -112,17 +111,3 @@ def test_claims_on_what_did_not_run_are_left_out():
     assert claims.judge(lab, (summary("a"), summary("c")), budgeted=True, quick=False) == ()
     # Another baseline is another ratio.
     assert claims.judge(lab, (summary("c"), summary("b")), budgeted=True, quick=False) == ()
-
-
-@pytest.mark.parametrize(
-    ("claim", "error"),
-    [
-        (Claim("t", "bb", "ratio"), UnknownName),
-        (Claim("t", "b", "p98_ms"), UnknownName),
-        (Claim("t", "b", "by_round"), UnknownName),
-        (Claim("t", "a", "ratio"), UsageError),
-    ],
-)
-def test_claims_that_make_no_sense(claim, error):
-    with pytest.raises(error):
-        claims.check(Lab("t", "q", "read", VARIANTS, (claim,)))
