@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from scalelab import booting, ports
+from scalelab import booting, failover, ports
 from scalelab.errors import (
     Busy,
     PortTaken,
@@ -27,6 +27,8 @@ from scalelab.protocols import Runtime, Service
 from scalelab.runtimes import processes
 
 _PORT_RETRIES = 3
+_RESTING = ("exited", "stopped")
+_WHO = "name a replica; see: scalelab status"
 _PHASES = {"starting": "being brought up", "removing": "being taken down", "up": "in use"}
 
 
@@ -37,6 +39,23 @@ class NodeReport:
     place: Place
     state: NodeState
     facts: Mapping[str, str | int | float]
+
+
+@dataclass(frozen=True)
+class Failover:
+    """What a promotion did.
+
+    Parameters
+    ----------
+    former : the leader it replaced; None when it led already.
+    clean : the former one ran, and handed over everything before it stopped.
+    took_s : seconds from the former leader's end until the new one took writes.
+    """
+
+    node: str
+    former: str | None
+    clean: bool
+    took_s: float
 
 
 class Clusters:
@@ -205,11 +224,42 @@ class Clusters:
         cluster = self._claim(name)
         with self._released(cluster):
             chosen = [self.place(cluster, node).node for node in nodes or list(cluster.places)]
-            resting = ("exited", "stopped")
-            idle = tuple(node for node in chosen if self._state(cluster, node.name) in resting)
-            if idle:
-                self._restart(cluster, idle)
+            idle = tuple(node for node in chosen if self._state(cluster, node.name) in _RESTING)
+            self._settle(cluster, idle)
         return self.find(cluster.name)
+
+    def promote(self, name: str | None, node: str) -> tuple[Cluster, Failover]:
+        """Have a follower take its leader's place, and the former leader follow it.
+
+        The leader is stopped first (cleanly if it runs, so that nothing is lost): two at once
+        would each take writes. Then the node leads, the others follow it, and the former leader
+        comes back as its follower, rid of what it alone had. Done already, the rest is completed.
+
+        Raises
+        ------
+        UnknownName, UsageError : no such node, it cannot lead, or another one has received more.
+        CheckFailed : it refuses.
+        """
+        cluster = self._claim(name)
+        with self._released(cluster):
+            place = self.place(cluster, node)
+            runtime, former = self.runtime(cluster.runtime), place.node.follows
+            topology = failover.promoted(cluster.topology, node)
+            if former is None and not cluster.followers(node):
+                raise UsageError(f"{node} follows no node, so it cannot take one's place", _WHO)
+            clean = former is not None and self._state(cluster, former) == "running"
+            if former is not None:
+                self._fence(cluster, former, node, clean=clean)
+            began = time.monotonic()
+            places = failover.turned(cluster, topology)
+            cluster = self._change(cluster.name, topology=topology, places=places)
+            failover.settle(cluster, runtime, self._services)
+            took_s = time.monotonic() - began
+            # What the user had stopped stays so; of a promotion cut short nobody knows who did.
+            back = [former] if former is not None else list(places)
+            resting = [name for name in back if self._state(cluster, name) in _RESTING]
+            self._settle(cluster, [places[name].node for name in resting])
+        return self.find(cluster.name), Failover(node, former, clean, took_s)
 
     def observe(self, cluster: Cluster) -> list[NodeReport]:
         """Every node as it is now. Strictly read-only."""
@@ -385,6 +435,31 @@ class Clusters:
             # A node that runs although the ledger does not know of it would be worse.
             for node in nodes:
                 runtime.stop(cluster.places[node.name], None, kill=True)
+            raise
+
+    def _settle(self, cluster: Cluster, idle: Collection[Node]) -> None:
+        """Start these nodes, and finish what a promotion that was cut short left undone."""
+        leaders = [node for node in idle if node.follows is None]
+        followers = [node for node in idle if node.follows is not None]
+        if leaders:
+            self._restart(cluster, leaders)
+        # Followers need the slots that a leader has made for them.
+        cluster = self.find(cluster.name)
+        failover.settle(cluster, self.runtime(cluster.runtime), self._services)
+        if followers:
+            self._restart(cluster, followers)
+
+    def _fence(self, cluster: Cluster, leader: str, heir: str, *, clean: bool) -> None:
+        """End a leader for good before another one leads; back again where the heir cannot."""
+        self._change(cluster.name, stopped=cluster.stopped | {leader})
+        place, handle = cluster.places[leader], cluster.handles.get(leader)
+        self.runtime(cluster.runtime).stop(place, handle, kill=not clean)
+        try:
+            # Only now: a leader that runs is always a little ahead with one or the other.
+            failover.must_be_ahead(cluster, heir, self._services)
+        except UsageError:
+            if clean:
+                self._restart(self._change(cluster.name), [place.node])
             raise
 
     def _state(self, cluster: Cluster, node: str) -> str:

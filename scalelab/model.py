@@ -141,6 +141,8 @@ class Launch:
     prepare : commands run once, in order, before the first start.
     run : the server, in the foreground.
     files : content by file name, put in the place's ``conf_dir`` with mode 0600.
+    once : the same, for files that only ``prepare`` needs and removes (a password).
+    rejoin : commands run before every later start; when one fails the node is prepared anew.
     env : environment variables; never a secret.
     stale : files a killed server leaves that would stop the next start; nothing of the node runs
         when they are removed.
@@ -150,6 +152,8 @@ class Launch:
     prepare: tuple[tuple[str, ...], ...] = ()
     stale: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    once: Mapping[str, str] = field(default_factory=dict)
+    rejoin: tuple[tuple[str, ...], ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -221,6 +225,10 @@ class Cluster:
     stopped: frozenset[str] = frozenset()
     handles: Mapping[str, Handle] = field(default_factory=dict)
     budgeted: bool = True
+
+    def followers(self, node: str) -> list[str]:
+        """The nodes that follow this one."""
+        return [name for name, place in self.places.items() if place.node.follows == node]
 
 
 # --- labs, load and results ------------------------------------------------------------------

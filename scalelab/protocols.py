@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from scalelab.model import Budget, Handle, Image, Launch, Node, NodeState, Place, Places, Topology
@@ -34,6 +34,22 @@ class Service(Protocol):
 
     def ready(self, place: Place, peers: Places) -> bool:
         """Whether a real client query works (and a replica streams); never raises for "not yet"."""
+
+    def received(self, place: Place) -> int | None:
+        """Bytes of its leader's log a follower has; None of a leader, or where none answers."""
+
+    def promote(self, place: Place, followers: Collection[str]) -> None:
+        """Make a follower lead, as its files have it by now, and ready for these followers.
+
+        A leader stays one.
+
+        Raises
+        ------
+        CheckFailed : it does not answer, or refuses.
+        """
+
+    def reload(self, place: Place) -> None:
+        """Have a running server read its files again; nothing where it does not run."""
 
     def health(self, node: Node) -> str:
         """A shell test that succeeds when the node serves, run beside it by Compose.
@@ -72,6 +88,9 @@ class Runtime(Protocol):
 
     def start(self, place: Place, launch: Launch) -> Handle:
         """Start the node (preparing it first if it never was) and return at once."""
+
+    def configure(self, place: Place, launch: Launch) -> None:
+        """Put the launch's files in place; a server reads them when it starts or reloads."""
 
     def limit(self, place: Place) -> bool:
         """Enforce the place's budget from now on; False where that cannot be had."""

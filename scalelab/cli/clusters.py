@@ -1,4 +1,4 @@
-"""up, down, status, start, stop: whole clusters."""
+"""up, down, status, start, stop, promote: whole clusters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.tree import Tree
 
-    from scalelab.cluster import Clusters, NodeReport
+    from scalelab.cluster import Clusters, Failover, NodeReport
     from scalelab.model import Budget, Cluster
 
 _LONGEST_LINE = 200
@@ -24,7 +24,7 @@ _STYLES = {"running": "green", "stopped": "yellow", "paused": "yellow", "exited"
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    for command in (up, down, status, start, stop):
+    for command in (up, down, status, start, stop, promote):
         app.command()(command)
 
 
@@ -125,6 +125,49 @@ def stop(
     with output.stderr().status("stopping …"):
         cluster = clusters.stop(name, nodes or (), kill=kill)
     _print_status(cluster, clusters.observe(cluster))
+
+
+def promote(
+    node: Annotated[
+        str, typer.Argument(help="Which replica.", autocompletion=options.complete_node)
+    ],
+    name: options.Name = None,
+    json: options.Json = False,
+) -> None:
+    """Have a replica take its primary's place; the primary comes back as its replica."""
+    clusters = config.clusters()
+    with output.stderr().status(f"promoting {node} …"):
+        cluster, done = clusters.promote(name, node)
+        reports = clusters.observe(cluster)
+    if json:
+        output.document(
+            "scalelab.promote",
+            1,
+            {
+                "promoted": done.node,
+                "former": done.former,
+                "handed_over": done.clean,
+                "without_leader_s": done.took_s,
+                "cluster": _document(cluster, reports),
+            },
+        )
+        return
+    output.stdout().print(_promoted(done), markup=False)
+    _print_status(cluster, reports)
+
+
+def _promoted(done: Failover) -> str:
+    if done.former is None:
+        return f"{done.node} leads already"
+    how = (
+        f"{done.former} had handed over everything it had"
+        if done.clean
+        else f"{done.former} was down: what it alone had acknowledged is lost"
+    )
+    return (
+        f"{done.node} leads now, {done.took_s:.2f} s after {done.former} had ended; {how}; "
+        f"it follows {done.node} now"
+    )
 
 
 def _runtime_of(clusters: Clusters, name: str, wanted: str) -> tuple[str, str] | None:

@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 
 from scalelab.model import Launch, Place
+
+
+def files(launch: Launch, place: Place, *, prepared: bool) -> Mapping[str, str]:
+    """What is put into the node's ``conf_dir``, by file name, the boot script included.
+
+    Parameters
+    ----------
+    prepared : the node is; what only its preparation needs is not put back.
+    """
+    return {
+        **launch.files,
+        **({} if prepared else launch.once),
+        "boot.sh": script(launch, place),
+    }
 
 
 def script(launch: Launch, place: Place) -> str:
@@ -25,6 +40,10 @@ def script(launch: Launch, place: Place) -> str:
     data, marker = shlex.quote(place.data_dir), shlex.quote(f"{place.conf_dir}/prepared")
     lines = ["set -eu", "umask 077"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in sorted(launch.env.items())]
+    lines += [f"rm -f {shlex.quote(path)}" for path in launch.stale]
+    if launch.rejoin:
+        rejoin = " && ".join(shlex.join(command) for command in launch.rejoin)
+        lines.append(f"if [ -f {marker} ]; then {rejoin} || rm -f {marker}; fi")
     lines += [
         f"if [ ! -f {marker} ]; then",
         f"  mkdir -p {data}",
@@ -33,7 +52,6 @@ def script(launch: Launch, place: Place) -> str:
         *(f"  {shlex.join(command)}" for command in launch.prepare),
         f"  : > {marker}",
         "fi",
-        *(f"rm -f {shlex.quote(path)}" for path in launch.stale),
         f"exec {shlex.join(launch.run)}",
     ]
     return "\n".join(lines) + "\n"

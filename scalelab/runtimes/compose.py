@@ -8,6 +8,7 @@ every runtime uses.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -110,11 +111,13 @@ def _limits(budget: Budget) -> dict[str, int | str]:
 
 
 def _script(place: Place, places: Places, service: Service) -> str:
-    launch = service.launch(place, places)
+    # No ledger decides here who follows whom: who was promoted by hand must not be undone.
+    launch = replace(service.launch(place, places), rejoin=())
     booting = boot.script(launch, place)
     if _SENTINEL in booting:
         raise ScalelabError(f"the launch of {place.node.name} has its password in a command")
-    writing = [_here_document(place, name, text) for name, text in sorted(launch.files.items())]
+    files = {**launch.files, **launch.once}
+    writing = [_here_document(place, name, text) for name, text in sorted(files.items())]
     return "\n".join(
         [
             "set -eu",

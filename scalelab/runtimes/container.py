@@ -10,8 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from scalelab.model import Address, Budget, Image, Launch, Place
-from scalelab.runtimes import boot
+from scalelab.model import Address, Budget, Image, Place
 
 CONF_DIR = "/scalelab"
 """Where the launch files are, as the server sees it."""
@@ -41,8 +40,8 @@ def host_settings(place: Place, image: Image) -> dict[str, Any]:
     }
 
 
-def archive(place: Place, launch: Launch, uid: int) -> bytes:
-    """A tar of the launch files and the boot script, to unpack in ``/``.
+def archive(place: Place, files: Mapping[str, str], uid: int) -> bytes:
+    """A tar of a node's files, to unpack in ``/``.
 
     Parameters
     ----------
@@ -53,7 +52,7 @@ def archive(place: Place, launch: Launch, uid: int) -> bytes:
         folder = tarfile.TarInfo(place.conf_dir.strip("/"))
         folder.type, folder.mode, folder.uid, folder.gid = tarfile.DIRTYPE, 0o700, uid, uid
         tar.addfile(folder)
-        for name, text in {**launch.files, "boot.sh": boot.script(launch, place)}.items():
+        for name, text in files.items():
             content = text.encode()
             entry = tarfile.TarInfo(f"{folder.name}/{name}")
             entry.size, entry.mode, entry.uid, entry.gid = len(content), 0o600, uid, uid

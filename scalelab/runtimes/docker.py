@@ -16,7 +16,7 @@ from docker.types import Mount
 from scalelab.errors import EnvironmentLacks
 from scalelab.model import Address, Budget, Handle, Launch, NodeState, Place, Places, Topology
 from scalelab.protocols import Service
-from scalelab.runtimes import budgets, container, container_memory, image_choice
+from scalelab.runtimes import boot, budgets, container, container_memory, image_choice
 from scalelab.runtimes.daemon import connect, remote_host, translated
 from scalelab.runtimes.labelled import Labelled, unless_gone
 
@@ -143,13 +143,20 @@ class DockerRuntime:
             found = self._inspect(place)
             if found is None:
                 self._create(place)
-            if found is None or not (found["State"]["Running"] or self._prepared(place)):
-                # Preparation removes what it no longer needs: a prepared node is left as it is.
-                uid = self._service(place.node.service).image.uid
-                api.put_archive(name, "/", container.archive(place, launch, uid))
+            if found is None or not found["State"]["Running"]:
+                self.configure(place, launch)
             api.start(name)
             started = api.inspect_container(name)
         return {"id": started["Id"], "image": started["Config"]["Image"]}
+
+    def configure(self, place: Place, launch: Launch) -> None:
+        """Put a node's files into its container; a server reads them when it starts or reloads."""
+        files = boot.files(launch, place, prepared=self._prepared(place))
+        uid = self._service(place.node.service).image.uid
+        with translated(f"configuring {place.node.name}"):
+            self._connected().api.put_archive(
+                self._mine.container(place), "/", container.archive(place, files, uid)
+            )
 
     def limit(self, place: Place) -> bool:
         """Enforce the CPU budget from now on; a boot before it ran at full speed.

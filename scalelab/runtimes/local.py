@@ -98,7 +98,7 @@ class LocalRuntime:
                 f"port {place.bind.port} of {place.node.name} is taken by another program",
                 "end that program, or take the cluster down and up again",
             )
-        self._write(place, launch)
+        self.configure(place, launch)
         enter = self._budgets.enter(place.cluster, place.node.name) if self._budgets else []
         command = [*enter, *unprivileged(), "sh", f"{place.conf_dir}/boot.sh"]
         with (folder / "log").open("ab") as log:
@@ -116,6 +116,15 @@ class LocalRuntime:
             return {"pid": child.pid, "started": psutil.Process(child.pid).create_time()}
         except psutil.NoSuchProcess:  # it has died already; state() will say so
             return {"pid": child.pid, "started": 0.0}
+
+    def configure(self, place: Place, launch: Launch) -> None:
+        conf = Path(place.conf_dir)
+        for folder in (self._folder(place), conf):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        files = dict(boot.files(launch, place, prepared=(conf / "prepared").exists()))
+        for name, text in files.items():
+            with open(conf / name, "w", opener=_private, encoding="utf-8") as file:
+                file.write(text)
 
     def limit(self, place: Place) -> bool:
         if self._budgets is None:
@@ -182,19 +191,6 @@ class LocalRuntime:
 
     def _folder(self, place: Place) -> Path:
         return self._nodes / place.cluster / place.node.name
-
-    def _write(self, place: Place, launch: Launch) -> None:
-        conf = Path(place.conf_dir)
-        for folder in (self._folder(place), conf):
-            folder.mkdir(mode=0o700, exist_ok=True)
-        prepared = (conf / "prepared").exists()
-        files = {**launch.files, "boot.sh": boot.script(launch, place)}
-        for name, text in files.items():
-            # What only the preparation needs (a password) is not put back once it is done.
-            if prepared and not (conf / name).exists():
-                continue
-            with open(conf / name, "w", opener=_private, encoding="utf-8") as file:
-                file.write(text)
 
     def _environment(self, place: Place) -> dict[str, str]:
         # Variables such as PGHOST of the user's own work must not steer our servers.

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Collection, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 from scalelab import sql
-from scalelab.errors import EnvironmentLacks
+from scalelab.errors import CheckFailed, EnvironmentLacks
 from scalelab.model import Image, Launch, Node, Place, Places
 
 _MIB = 1024**2
 
 _STANDBY = "SELECT state FROM pg_stat_replication WHERE application_name = %s"
+
+_PROMOTE = "SELECT pg_promote(wait => true, wait_seconds => 60) WHERE pg_is_in_recovery()"
+_SLOT = """
+SELECT pg_create_physical_replication_slot(%(name)s, immediately_reserve => true)
+WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %(name)s)
+"""
 
 _HBA = """\
 # Every connection gives a password. Who can reach the port at all is decided by where it listens.
@@ -57,19 +64,24 @@ class Postgres:
     def launch(self, place: Place, peers: Places) -> Launch:
         conf, data = place.conf_dir, place.data_dir
         files = {"postgresql.conf": _render(self._settings(place, peers)), "pg_hba.conf": _HBA}
+        once: dict[str, str] = {}
+        rejoin: tuple[tuple[str, ...], ...] = ()
         if place.node.follows is None:
-            files["password"] = place.password + "\n"
-            files["init.sql"] = _init_sql(place.password)
+            once = {"password": place.password + "\n", "init.sql": _init_sql(place.password)}
             prepare = _initdb(conf, data)
         else:
             primary = peers[place.node.follows].peer
-            files["pgpass"] = f"*:*:*:replicator:{place.password}\n"
+            logins = (f"*:*:*:{user}:{place.password}\n" for user in ("replicator", "lab"))
+            files["pgpass"] = "".join(logins)
             prepare = _base_backup(conf, data, place.node.name, primary.host, primary.port)
+            rejoin = _rewind(conf, data, primary.host, primary.port)
         run = ("postgres", "-D", data, "-c", f"config_file={conf}/postgresql.conf")
         return Launch(
             run=run,
             prepare=prepare,
             files=files,
+            once=once,
+            rejoin=rejoin,
             env={"LC_ALL": "C"},
             # A killed server may linger as a zombie where nothing reaps orphans (in many
             # containers): its pid then still counts as a running server.
@@ -93,6 +105,8 @@ class Postgres:
             "wal_retrieve_retry_interval": "500ms",
             "max_wal_senders": "12",
             "max_replication_slots": "12",
+            # What pg_rewind needs, also where the data has no checksums.
+            "wal_log_hints": "on",
             # Base backups side by side: the checkpoint of one must not recycle the WAL another
             # is about to ask for (its slot reserves WAL only once its backup has begun).
             "wal_keep_size": "128MB",
@@ -125,6 +139,44 @@ class Postgres:
                 return primary.execute(_STANDBY, (place.node.name,)).fetchone() == ("streaming",)
         except psycopg.Error:
             return False
+
+    def received(self, place: Place) -> int | None:
+        import psycopg
+
+        query = (
+            "SELECT greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'::pg_lsn"
+            " WHERE pg_is_in_recovery()"
+        )
+        try:
+            with sql.connect(place) as connection:
+                row = connection.execute(query).fetchone()
+        except psycopg.Error:
+            return None
+        return None if row is None else int(row[0])
+
+    def promote(self, place: Place, followers: Collection[str]) -> None:
+        import psycopg
+
+        try:
+            with sql.connect(place) as connection:
+                connection.autocommit = True
+                # What it has to know as a leader (synchronous standbys), before its first commit.
+                connection.execute("SELECT pg_reload_conf()")
+                connection.execute(_PROMOTE)
+                for name in followers:
+                    connection.execute(_SLOT, {"name": name})
+        except psycopg.Error as error:
+            raise CheckFailed(
+                f"{place.node.name} could not be promoted: {str(error).strip()}",
+                f"its log may tell why: scalelab logs {place.node.name}",
+            ) from None
+
+    def reload(self, place: Place) -> None:
+        import psycopg
+
+        # A server that does not run reads its files when it starts.
+        with contextlib.suppress(psycopg.Error), sql.connect(place) as connection:
+            connection.execute("SELECT pg_reload_conf()")
 
     def health(self, node: Node) -> str:
         query, answer = "SELECT 1", "1"
@@ -197,6 +249,19 @@ def _base_backup(
         (*login, "pg_basebackup", *source, *how),
         ("touch", f"{data}/standby.signal"),
     )
+
+
+def _rewind(conf: str, data: str, host: str, port: int) -> tuple[tuple[str, ...], ...]:
+    """A former leader becomes a follower: what it has and its leader has not is undone."""
+    # Without the signal file it was a leader when it last ran. Slots are of its own followers,
+    # who follow another by now: kept, they would hold back its WAL for ever.
+    become = (
+        'test -f "$0/standby.signal" ||'
+        ' { "$@" && rm -rf "$0"/pg_replslot/* && touch "$0/standby.signal"; }'
+    )
+    source = f"--source-server=host={host} port={port} user=lab dbname=postgres"
+    rewind = ("pg_rewind", "-D", data, source, f"--config-file={conf}/postgresql.conf")
+    return (("sh", "-c", become, data, "env", f"PGPASSFILE={conf}/pgpass", *rewind),)
 
 
 def _init_sql(password: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scalelab.errors import EnvironmentLacks
+from scalelab.errors import EnvironmentLacks, UsageError
 from scalelab.model import Image, Launch, Node, Place, Places
 
 if TYPE_CHECKING:
@@ -64,6 +64,14 @@ class Redis:
         # The same protocol comes under two names; whichever is there serves.
         find = 'exec "$(command -v valkey-server || command -v redis-server)" "$0"'
         return Launch(run=("sh", "-c", find, conf), files={"cache.conf": text})
+
+    def received(self, place: Place) -> int | None:
+        return None
+
+    def promote(self, place: Place, followers: Collection[str]) -> None:
+        raise UsageError("a cache follows nothing, so it cannot be promoted", "scalelab status")
+
+    def reload(self, place: Place) -> None: ...
 
     def ready(self, place: Place, peers: Places) -> bool:
         import redis

@@ -24,7 +24,8 @@ _HEAVY = {
     "jinja2",
 }
 _COMMANDS = [
-    *("up", "down", "status", "start", "stop", "url", "logs", "shell", "bench", "report"),
+    *("up", "down", "status", "start", "stop", "promote", "url", "logs", "shell"),
+    *("bench", "report"),
     *("doctor", "compose", "images", "images build", "images list"),
 ]
 _SPY = """

@@ -8,7 +8,7 @@ import tarfile
 import pytest
 
 from scalelab.model import Address, Budget, Launch, Node, Place
-from scalelab.runtimes import container, container_memory
+from scalelab.runtimes import boot, container, container_memory
 
 
 @pytest.fixture
@@ -28,7 +28,8 @@ def place() -> Place:
 
 def test_files_belong_to_the_server_alone(place: Place) -> None:
     launch = Launch(run=("server",), files={"cache.conf": "requirepass secret\n"})
-    with tarfile.open(fileobj=io.BytesIO(container.archive(place, launch, uid=999))) as tar:
+    files = boot.files(launch, place, prepared=False)
+    with tarfile.open(fileobj=io.BytesIO(container.archive(place, files, uid=999))) as tar:
         members = {member.name: member for member in tar}
         texts = {m.name: tar.extractfile(m).read().decode() for m in tar if m.isfile()}  # type: ignore[union-attr]
     assert set(members) == {"scalelab", "scalelab/cache.conf", "scalelab/boot.sh"}
