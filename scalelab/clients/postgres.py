@@ -88,11 +88,12 @@ class Connection:
         pg = self._pg
         assert pg is not None
         try:
-            # Numbers are formatted here: most parameters are, and a call would cost as much again.
-            pg.send_query_prepared(
-                statement,
-                [b"%d" % value if type(value) is int else _encode(value) for value in params],
-            )
+            # Numbers are formatted here, in a plain loop: most parameters are, and a call (which a
+            # comprehension is too, before Python 3.12) would cost as much again.
+            values = []
+            for value in params:
+                values.append(b"%d" % value if type(value) is int else _encode(value))
+            pg.send_query_prepared(statement, values)
             if pg.flush():
                 yield from self._drain(pg)
             # Most answers come whole with the first wake-up; the loop below is for the others.

@@ -23,7 +23,7 @@ now = time.perf_counter
 
 _IN, _OUT = 1, 4  # EPOLLIN and EPOLLOUT, spelled out because not every system has them
 _BATCH = 256
-_COARSE = 0.002
+_COARSE = 0.001
 
 
 class Sleep:
