@@ -15,10 +15,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.pairs import Row
 from scalelab import catalog, ports
 from scalelab.runtimes.local import unprivileged
-
-Row = dict[str, str | float | bool]
 
 _PAIRS = 5
 _SCALELAB = [sys.executable, "-m", "scalelab"]
