@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import settings
 
 from scalelab.ledger import Ledger
 from scalelab.runtimes import processes
@@ -18,6 +19,10 @@ from scalelab.runtimes import processes
 SERVERS = {"postgres", "initdb", "pg_basebackup", "valkey-server", "redis-server"}
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("scalelab", deadline=None)
+settings.load_profile("scalelab")
 
 
 def required(what: str) -> bool:
