@@ -305,6 +305,24 @@ class Lab:
     predictions: tuple[Prediction, ...] = ()
 
 
+ARRIVALS = ("poisson", "constant")
+"""How an open loop's arrivals are spread over the time: at random, or evenly."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of an open loop's measured time.
+
+    Parameters
+    ----------
+    rate : planned arrivals per second over all workers.
+    duration_s : seconds.
+    """
+
+    rate: float
+    duration_s: float
+
+
 @dataclass(frozen=True)
 class Load:
     """How hard one slice drives a variant.
@@ -312,11 +330,15 @@ class Load:
     Parameters
     ----------
     clients : concurrent sessions, over all workers.
-    rate : planned arrivals per second over all workers (open loop), None for a closed loop.
+    rate : planned arrivals per second over all workers (open loop), None for a closed loop. Of
+        stages, their mean.
     duration_s : measured seconds.
-    warmup_s : seconds driven before them and cut.
+    warmup_s : seconds driven before them and cut, at the rate of the first stage.
     seed : of keys and arrivals.
     workers : worker processes.
+    arrivals : of an open loop, one of ``ARRIVALS``.
+    stages : of an open loop whose rate changes; what lies beyond ``duration_s`` is not driven, so
+        that a shorter load (a rehearsal) is its beginning.
     """
 
     clients: int
@@ -325,6 +347,29 @@ class Load:
     warmup_s: float
     seed: int
     workers: int = 1
+    arrivals: str = "poisson"
+    stages: tuple[Stage, ...] = ()
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """What one worker saw in one stage.
+
+    Parameters
+    ----------
+    elapsed_s : how long it took.
+    histograms : encoded HdrHistograms of response times in microseconds, by operation kind, of
+        what was planned in it.
+    planned : arrivals planned in it; unsent : of them, those never sent.
+    completed, failed : operations of every kind that ended in it, whenever they were planned.
+    """
+
+    elapsed_s: float
+    histograms: Mapping[str, bytes]
+    planned: int
+    unsent: int
+    completed: int
+    failed: int
 
 
 @dataclass(frozen=True)
@@ -336,7 +381,8 @@ class WorkerReport:
     elapsed_s : the measured time, warm-up cut.
     histograms : encoded HdrHistograms of response times in microseconds, by operation kind.
     service : the same, counted from the moment of sending (differs in an open loop).
-    send_lag : an encoded HdrHistogram of how late requests were sent, in microseconds.
+    send_lag : an encoded HdrHistogram of how late the generator was, in microseconds: it had a free
+        client, and the request was due.
     counts : operations completed in the measured time, by kind, and what the workload counted
         ("hit", "miss"). An open loop's histograms and errors are of those planned in that time.
     errors : failed operations by kind of error.
@@ -348,6 +394,9 @@ class WorkerReport:
     cpu_share : CPU time of the worker over elapsed time (1 = one core).
     planned : arrivals planned in the measured time (open loop; else completed operations).
     unsent : planned arrivals never sent because the slice ended first.
+    client_wait : an encoded HdrHistogram of how long requests that were due waited for a free
+        client, in microseconds (open loop; else empty).
+    stages : one a stage of an open loop, and one where its rate never changes.
     """
 
     elapsed_s: float
@@ -363,6 +412,8 @@ class WorkerReport:
     cpu_share: float
     planned: int
     unsent: int
+    client_wait: bytes = b""
+    stages: tuple[StageReport, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -400,14 +451,43 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class VariantSummary:
-    """One row of the result table. Latencies in ms; None where too few samples allow the figure.
+class StageSummary:
+    """A variant in one stage, all rounds together; times of the counted operation.
 
     Parameters
     ----------
+    offered, achieved : operations of every kind per second, as planned and as completed.
+    planned : arrivals; unsent : of them, those never sent.
+    overloaded : the backlog grew, so that percentiles are withheld.
+    """
+
+    offered: float
+    achieved: float
+    p50_ms: float | None
+    p99_ms: float | None
+    max_ms: float | None
+    planned: int
+    unsent: int
+    overloaded: bool
+
+
+@dataclass(frozen=True)
+class VariantSummary:
+    """One row of the result table. Latencies in ms; None where too few samples allow the figure.
+
+    ``mean_ms`` to ``max_ms`` are response times: in an open loop from the planned start, so that
+    each is the sum of a wait for a free client, the generator's send lag and the service time.
+
+    Parameters
+    ----------
+    offered : planned arrivals per second, of every kind; None in a closed loop.
     by_round : throughput of each round.
     histogram : response times of the counted operation in µs, all rounds merged, as HdrHistogram
         itself writes them (V2, compressed, base64).
+    service_p99_ms : from the moment of sending, of the counted operation.
+    client_wait_p99_ms : how long requests that were due waited for a free client.
+    planned : operations; unsent : of them, those never sent because the slice ended first.
+    stages : one a stage of the load.
     """
 
     name: str
@@ -433,6 +513,11 @@ class VariantSummary:
     by_round: tuple[float, ...]
     histogram: str
     comparison: Comparison | None
+    service_p99_ms: float | None = None
+    client_wait_p99_ms: float | None = None
+    planned: int = 0
+    unsent: int = 0
+    stages: tuple[StageSummary, ...] = ()
 
 
 @dataclass(frozen=True)

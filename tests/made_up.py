@@ -5,7 +5,16 @@ import dataclasses
 import numpy as np
 
 from scalelab.measure.histogram import Histogram
-from scalelab.model import Budget, ClaimResult, Comparison, Load, RunResult, VariantSummary
+from scalelab.model import (
+    Budget,
+    ClaimResult,
+    Comparison,
+    Load,
+    RunResult,
+    Stage,
+    StageSummary,
+    VariantSummary,
+)
 
 
 def histogram(median_ms, samples=20_000):
@@ -41,6 +50,8 @@ def summary(name, throughput, p50, comparison=None, **changed):
         by_round=(0.98 * throughput, throughput, throughput, throughput, 1.02 * throughput),
         histogram=histogram(p50),
         comparison=comparison,
+        service_p99_ms=4 * p50,
+        planned=110_000,
     )
     return dataclasses.replace(figures, **changed)
 
@@ -108,4 +119,37 @@ def caching():
         summaries=(summary("database", 13_600.0, 1.2), cache),
         claims=(),
         warnings=(),
+    )
+
+
+def staged():
+    """Three variants in an open loop of three stages, one of which one variant could not take."""
+    run = replication()
+    stages = (Stage(200.0, 2.0), Stage(800.0, 1.0), Stage(200.0, 2.0))
+
+    def opened(summary, slow):
+        factor = 1 if slow else 2
+        seen = tuple(
+            StageSummary(
+                offered=stage.rate,
+                achieved=stage.rate / 2 if slow and stage.rate > 200 else stage.rate,
+                p50_ms=None if slow and stage.rate > 200 else 1.2,
+                p99_ms=None if slow and stage.rate > 200 else 9.7 * factor,
+                max_ms=1_204.0 if slow else 31.0,
+                planned=2_000,
+                unsent=0,
+                overloaded=slow and stage.rate > 200,
+            )
+            for stage in stages
+        )
+        withheld = dict.fromkeys(("mean_ms", "p50_ms", "p95_ms", "p99_ms"))
+        figures = {"service_p99_ms": 0.9, "client_wait_p99_ms": 0.31}
+        if slow:
+            figures = {**withheld, **dict.fromkeys(figures)}
+        return dataclasses.replace(summary, offered=320.0, stages=seen, **figures)
+
+    return dataclasses.replace(
+        run,
+        load=Load(64, 320.0, 5.0, 1.0, 42, arrivals="constant", stages=stages),
+        summaries=tuple(opened(s, slow=s.name == "single") for s in run.summaries),
     )

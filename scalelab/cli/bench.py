@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scalelab.cli import options, output, running
+from scalelab.cli import rate as rates
 from scalelab.cli import sweep as sweeping
 from scalelab.errors import CheckFailed, Inconclusive, UnknownName, UsageError
 
@@ -24,6 +25,12 @@ def register(app: typer.Typer) -> None:
     app.command()(bench)
 
 
+def _complete_arrivals(incomplete: str) -> list[str]:
+    from scalelab.model import ARRIVALS
+
+    return [kind for kind in ARRIVALS if kind.startswith(incomplete)]
+
+
 def bench(
     context: typer.Context,
     lab: Annotated[str, typer.Argument(help="Which lab.", autocompletion=options.complete_lab)],
@@ -34,15 +41,28 @@ def bench(
     clients: Annotated[
         int | None,
         typer.Option(
-            envvar="SCALELAB_CLIENTS", min=1, help="Closed loop: sessions that never pause."
+            envvar="SCALELAB_CLIENTS",
+            min=1,
+            help="Sessions. Without --rate they never pause: a closed loop.",
         ),
     ] = None,
     rate: Annotated[
-        float | None,
+        str | None,
         typer.Option(
-            envvar="SCALELAB_RATE", help="Open loop: planned arrivals per second (Poisson)."
+            envvar="SCALELAB_RATE",
+            metavar="R | R:S,R:S",
+            help="Open loop: planned arrivals per second, or stages of rate:seconds.",
         ),
     ] = None,
+    arrivals: Annotated[
+        str,
+        typer.Option(
+            envvar="SCALELAB_ARRIVALS",
+            metavar="KIND",
+            help="Of an open loop: poisson, or constant (evenly spaced).",
+            autocompletion=_complete_arrivals,
+        ),
+    ] = "poisson",
     duration: Annotated[
         float | None,
         typer.Option(
@@ -93,14 +113,17 @@ def bench(
     from scalelab import catalog
 
     found = catalog.lab(lab)
-    if clients is not None and rate is not None:
-        # What is typed beats scalelab.toml, also where the two exclude each other.
-        if _typed(context, "clients") and not _typed(context, "rate"):
-            rate = None
-        elif _typed(context, "rate") and not _typed(context, "clients"):
-            clients = None
+    # What is typed beats scalelab.toml: its other kind of loop, and its duration of other stages.
+    if _typed(context, "clients") and not _typed(context, "rate"):
+        rate = None
+    elif _typed(context, "rate") and not _typed(context, "clients"):
+        clients = None
+    if _typed(context, "rate") and not _typed(context, "duration") and ":" in (rate or ""):
+        duration = None
+    if rate is None and _typed(context, "arrivals"):
+        raise UsageError("--arrivals is of an open loop", "such as: --rate 500 --arrivals constant")
     if sweep is not None:
-        for option in ("clients", "rate", "csv", "html", "fail_if"):
+        for option in ("clients", "rate", "arrivals", "csv", "html", "fail_if"):
             if _typed(context, option):
                 flag = f"--{option.replace('_', '-')}"
                 raise UsageError(f"--sweep and {flag} exclude each other", "leave one of them out")
@@ -110,7 +133,7 @@ def bench(
         name=lab,
         lab=found,
         variants=tuple(chosen),
-        load=_load(found, clients, rate, duration, seed, workers, quick),
+        load=_load(found, clients, rate, arrivals, duration, seed, workers, quick),
         rounds=rounds or (_QUICK_ROUNDS if quick else _ROUNDS),
         quick=quick,
         runtime=runtime,
@@ -135,27 +158,37 @@ def _typed(context: typer.Context, option: str) -> bool:
 def _load(
     lab: Lab,
     clients: int | None,
-    rate: float | None,
+    rate: str | None,
+    arrivals: str,
     duration: float | None,
     seed: int,
     workers: int,
     quick: bool,
 ) -> Load:
-    from scalelab.model import Load
+    from scalelab.model import ARRIVALS, Load
 
-    if clients is not None and rate is not None:
-        raise UsageError("--clients makes a closed loop, --rate an open one", "choose one of them")
-    if rate is not None and not 0 < rate < 1e7:
-        raise UsageError(f"--rate takes arrivals per second, not {rate:g}", "such as: --rate 500")
+    if arrivals not in ARRIVALS:
+        raise UnknownName("kind of --arrivals", arrivals, ARRIVALS)
+    planned, stages = rates.parse(rate) if rate is not None else (None, ())
+    if stages and duration is not None:
+        raise UsageError(
+            "the stages of --rate say how long is measured, and so does --duration",
+            "leave --duration out",
+        )
     if duration is not None and not 0.1 <= duration <= 86_400:
         raise UsageError(f"--duration takes 0.1 to 86400 s, not {duration:g}", "--duration 3")
+    seconds = duration or (_QUICK_DURATION_S if quick else _DURATION_S)
+    if stages:
+        seconds = sum(stage.duration_s for stage in stages)
     return Load(
         clients=clients or (lab.clients if rate is None else _OPEN_LOOP_CLIENTS),
-        rate=rate,
-        duration_s=duration or (_QUICK_DURATION_S if quick else _DURATION_S),
+        rate=planned,
+        duration_s=seconds,
         warmup_s=_QUICK_WARMUP_S if quick else _WARMUP_S,
         seed=seed,
         workers=workers,
+        arrivals=arrivals,
+        stages=stages if len(stages) > 1 else (),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import itertools
 import random
 import traceback
 from collections import Counter
@@ -132,12 +133,12 @@ class _Slice:
     ) -> None:
         self._task, self._load = task, task.load
         self._judge, self._shared = judge, shared
-        self._loop, self._recorder = Loop(), Recorder()
+        self._parts = () if self._load.rate is None else schedule.parts(self._load)
+        self._loop, self._recorder = Loop(), Recorder(len(self._parts))
         self._contexts: list[_Context] = []
         self._sessions: list[Session] = []
-        self._begin_at = self._over_at = 0.0
-        self._arrivals: Iterator[float] = iter(())
-        self._planned = self._unsent = 0
+        self._over_at = 0.0
+        self._arrivals: Iterator[tuple[float, int]] = iter(())
         keys = Keys(workload.keys, workload.distribution)
         for number in range(task.worker, self._load.clients, self._load.workers):
             context = _Context(task, number, keys, judge, self._recorder.events)
@@ -149,22 +150,26 @@ class _Slice:
         if self._shared is not None:
             self._shared.meet(self._task.worker, self._load.workers)
         load, recorder, start = self._load, self._recorder, now()
-        self._begin_at = start + load.warmup_s
-        self._over_at = self._begin_at + load.duration_s
+        begin_at = start + load.warmup_s
+        durations = [part.duration_s for part in self._parts[1:]] or [load.duration_s]
+        stage_ends = [begin_at + seconds for seconds in itertools.accumulate(durations)]
+        self._over_at = stage_ends[-1]
         recorder.start(start)
         self._spawn(start)
-        self._drive(start, self._begin_at)
+        self._drive(begin_at)
         recorder.begin()
         self._judge.begin()
-        self._drive(start, self._over_at)
+        for at in stage_ends:
+            self._drive(at)
+            recorder.stage_ends()
         recorder.end()
         # Requests under way may finish: cut off, a write would be neither done nor undone.
         self._loop.run(now() + (0 if self._stopped() else _GRACE_S))
         self._loop.close()
-        self._unsent += sum(planned >= self._begin_at for planned in self._arrivals)
+        for _, part in self._arrivals:
+            recorder.parts[part].unsent += 1
         recorder.flush()
-        planned = None if load.rate is None else self._planned + self._unsent
-        return recorder.report(self._judge, planned, self._unsent)
+        return recorder.report(self._judge)
 
     def close(self) -> None:
         self._loop.close()
@@ -192,15 +197,18 @@ class _Slice:
 
     def _spawn(self, start: float) -> None:
         load = self._load
-        if load.rate is not None:
-            rate, until = load.rate / load.workers, load.warmup_s + load.duration_s
-            offsets = schedule.poisson(rate, until, (load.seed, _ARRIVALS, self._task.worker))
-            self._arrivals = (start + offset for offset in offsets)
+        if self._parts:
+            worker = self._task.worker
+            self._arrivals = schedule.arrivals(
+                load.arrivals, self._parts, (load.seed, _ARRIVALS, worker), worker, load.workers
+            )
         for session, context in zip(self._sessions, self._contexts, strict=True):
-            drive = self._closed if load.rate is None else self._open
-            self._loop.spawn(drive(session, context.random))
+            if self._parts:
+                self._loop.spawn(self._open(session, context.random, start))
+            else:
+                self._loop.spawn(self._closed(session, context.random))
 
-    def _drive(self, start: float, until: float) -> None:
+    def _drive(self, until: float) -> None:
         """Run the loop until then, in ticks that watch the loop, the counts and the parent."""
         recorder, tick = self._recorder, 0
         origin = now()
@@ -243,38 +251,33 @@ class _Slice:
             response[kind].append(ended - started)
             started, failures = ended, 0
 
-    async def _open(self, session: Session, chance: random.Random) -> None:
-        operate, recorder = session.operate, self._recorder
-        failures = 0
+    async def _open(self, session: Session, chance: random.Random, start: float) -> None:
+        operate, parts = session.operate, self._recorder.parts
+        failures, free = 0, now()
         # All sessions draw from the one schedule: who is free takes the next arrival and waits for
         # its time, or is late already. That is a queue, first come first served.
-        for planned in self._arrivals:
-            measured = planned >= self._begin_at
-            sent = now()
-            if sent < planned:
+        for offset, number in self._arrivals:
+            planned, part = start + offset, parts[number]
+            if free < planned:
                 await sleep_until(planned)
-                sent = now()
-            elif sent >= self._over_at:
-                self._unsent += measured
+            elif free >= self._over_at:
+                part.unsent += 1
                 return
-            self._planned += measured
+            part.sent += 1
+            sent = now()
             try:
                 kind = await operate()
             except RequestFailed as failure:
-                recorder.errors[failure.kind] += measured
+                part.errors[failure.kind] += 1
                 failures = await self._back_off(failure, failures, chance)
+                free = now()
                 continue
             except GeneratorExit:
-                recorder.errors["no answer"] += measured
+                part.errors["no answer"] += 1
                 raise
-            ended = now()
-            failures = 0
-            if measured:
-                recorder.response[kind].append(ended - planned)
-                recorder.service[kind].append(ended - sent)
-                recorder.lag.append(sent - planned)
-            else:
-                recorder.warm[kind].append(ended - planned)
+            finished = now()
+            part.moments[kind].extend((planned, free, sent, finished))
+            failures, free = 0, finished
 
     async def _back_off(self, failure: RequestFailed, failures: int, chance: random.Random) -> int:
         """After a lost connection wait, longer each time; how often it failed in a row."""

@@ -12,7 +12,7 @@ STEAL = 0.05
 """Share of CPU time taken by the hypervisor from which figures are too low to trust."""
 
 LATE_MS, LATE_SHARE = 1.0, 0.1
-"""Send lag p99 worth a word: at least so many ms, and so large a part of the p99 latency."""
+"""Send lag p99, or a wait for a client, worth a word: so many ms, and such a part of the p99."""
 
 
 def doubts(
@@ -34,6 +34,8 @@ def doubts(
     return (
         *_generator(summaries),
         *_overload(summaries, overloaded),
+        *_unsent(summaries, overloaded),
+        *_clients(summaries, load),
         *_errors(summaries),
         *_machine(load, host, budgeted),
         *_rounds(rounds, quick),
@@ -51,14 +53,16 @@ def generator(summary: VariantSummary) -> str:
         )
     if summary.cpu_share >= WARN_SHARE:
         return f"the load generator may distort the figure ({used})"
-    # In an open loop a wait for a free session is lag too, and that is the servers' doing.
-    closed = summary.offered is None
-    if closed and lag >= LATE_MS and tail is not None and lag >= LATE_SHARE * tail:
+    if tail is not None and _matters(lag, tail):
         return (
             f"the load generator ran late (send lag p99 {lag:.1f} ms) and latencies are too high "
             "by as much: this machine is short of CPU"
         )
     return ""
+
+
+def _matters(part_ms: float, tail_ms: float) -> bool:
+    return part_ms >= LATE_MS and part_ms >= LATE_SHARE * tail_ms
 
 
 def _generator(summaries: Iterable[VariantSummary]) -> Iterator[str]:
@@ -70,9 +74,34 @@ def _generator(summaries: Iterable[VariantSummary]) -> Iterator[str]:
 def _overload(summaries: Iterable[VariantSummary], names: Collection[str]) -> Iterator[str]:
     for summary in summaries:
         if summary.name in names:
+            behind = [str(n) for n, stage in enumerate(summary.stages, 1) if stage.overloaded]
+            where = f" in stage {' and '.join(behind)}" if behind else ""
+            planned = "operations" if behind else f"{summary.offered:,.0f} operations/s"
+            unsent = f", {summary.unsent:,} of {summary.planned:,} never sent"
             yield (
-                f"{summary.name}: overloaded, less than {KEPT_UP:.0%} of the planned "
-                f"{summary.offered:,.0f} operations/s were answered; its percentiles are withheld"
+                f"{summary.name}: overloaded{where}, less than {KEPT_UP:.0%} of the planned "
+                f"{planned} were answered{unsent if summary.unsent else ''}; its percentiles are "
+                "withheld"
+            )
+
+
+def _unsent(summaries: Iterable[VariantSummary], said: Collection[str]) -> Iterator[str]:
+    for summary in summaries:
+        if summary.unsent and summary.name not in said:
+            yield (
+                f"{summary.name}: {summary.unsent:,} of {summary.planned:,} planned operations "
+                "were never sent, their slice ended first"
+            )
+
+
+def _clients(summaries: Iterable[VariantSummary], load: Load) -> Iterator[str]:
+    """Where the number of clients, and not only the servers, made requests wait."""
+    for summary in summaries:
+        waited, tail = summary.client_wait_p99_ms, summary.p99_ms
+        if waited is not None and tail is not None and _matters(waited, tail):
+            yield (
+                f"{summary.name}: requests waited for a free client (p99 {waited:,.0f} ms), all "
+                f"{load.clients} were busy: with more --clients the servers would have them sooner"
             )
 
 

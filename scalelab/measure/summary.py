@@ -14,7 +14,16 @@ from collections.abc import Iterable, Sequence
 
 from scalelab.measure import statistics
 from scalelab.measure.histogram import Histogram
-from scalelab.model import Comparison, Lab, Load, Slice, VariantSummary, WorkerReport
+from scalelab.model import (
+    Comparison,
+    Lab,
+    Load,
+    Slice,
+    StageReport,
+    StageSummary,
+    VariantSummary,
+    WorkerReport,
+)
 
 WARN_SHARE = 0.8
 """Busiest worker's share of a core from which the generator may distort the figure."""
@@ -62,12 +71,14 @@ def generator_share(slices: Sequence[Slice]) -> float:
 
 
 def overloaded(load: Load, slices: Iterable[Slice]) -> bool:
-    """Whether an open loop's servers fell behind the arrivals, so that latency only grew."""
+    """Whether an open loop's servers fell behind the arrivals, if only in one stage.
+
+    The backlog grew then, and response times with it; or what was planned was not even sent.
+    """
     if load.rate is None:
         return False
-    reports = [report for piece in slices for report in piece.reports]
-    planned = sum(report.planned for report in reports)
-    return sum(_answered(report) for report in reports) < KEPT_UP * planned
+    stages = (report.stages for piece in slices for report in piece.reports)
+    return any(_fell_behind(stage) for stage in zip(*stages, strict=True))
 
 
 def gated(histogram: Histogram, percentile: float) -> float | None:
@@ -84,9 +95,13 @@ def merge(encoded: Iterable[bytes]) -> Histogram:
     return merged
 
 
-def _answered(report: WorkerReport) -> int:
-    """Operations of every kind that got an answer, right or wrong."""
-    return _completed(report) + sum(report.errors.values())
+def _fell_behind(reports: Sequence[StageReport]) -> bool:
+    """Of one stage, in all rounds and workers. What failed is an answer too, and no backlog."""
+    planned = sum(report.planned for report in reports)
+    ended = sum(report.completed + report.failed for report in reports)
+    # A stage may answer much of an earlier one's backlog, and send little of its own.
+    sent = planned - sum(report.unsent for report in reports)
+    return min(ended, sent) < KEPT_UP * planned
 
 
 def _completed(report: WorkerReport) -> int:
@@ -104,6 +119,8 @@ def _summary(
 ) -> VariantSummary:
     reports = [report for piece in slices for report in piece.reports]
     response = merge(r.histograms[counted] for r in reports if counted in r.histograms)
+    service = merge(r.service[counted] for r in reports if counted in r.service)
+    client_wait = merge(r.client_wait for r in reports if r.client_wait)
     steady = not overloaded(load, slices)
     counts, errors = Counter[str](), Counter[str]()
     for report in reports:
@@ -138,4 +155,27 @@ def _summary(
         by_round=tuple(by_round),
         histogram=response.encode().decode("ascii"),
         comparison=comparison,
+        service_p99_ms=gated(service, 99) if steady else None,
+        client_wait_p99_ms=gated(client_wait, 99) if steady else None,
+        planned=sum(r.planned for r in reports),
+        unsent=sum(r.unsent for r in reports),
+        stages=tuple(
+            _stage(counted, stage.rate, [r.stages[number] for r in reports], len(slices))
+            for number, stage in enumerate(load.stages)
+        ),
+    )
+
+
+def _stage(counted: str, rate: float, reports: Sequence[StageReport], rounds: int) -> StageSummary:
+    response = merge(r.histograms[counted] for r in reports if counted in r.histograms)
+    behind = _fell_behind(reports)
+    return StageSummary(
+        offered=rate,
+        achieved=sum(r.completed / r.elapsed_s for r in reports if r.elapsed_s > 0) / rounds,
+        p50_ms=None if behind else gated(response, 50),
+        p99_ms=None if behind else gated(response, 99),
+        max_ms=response.max / 1000 if response.total else None,
+        planned=sum(r.planned for r in reports),
+        unsent=sum(r.unsent for r in reports),
+        overloaded=behind,
     )

@@ -56,6 +56,9 @@ _FIGURES: Mapping[str, tuple[_Figure, str]] = {
     "stale_max_age_ms": (_of_judged(lambda s: s.stale_max_age_ms), NONE_JUDGED),
     "generator_cpu_share": (lambda s: s.cpu_share, ""),
     "send_lag_p99_ms": (lambda s: s.send_lag_p99_ms, ""),
+    "service_p99_ms": (lambda s: s.service_p99_ms, FEW_SAMPLES),
+    "client_wait_p99_ms": (lambda s: s.client_wait_p99_ms, f"a closed loop, {FEW_SAMPLES}"),
+    "unsent": (lambda s: s.unsent, ""),
 }
 METRICS = frozenset(_FIGURES)
 """What a limit may speak of; every name says its unit."""

@@ -167,7 +167,7 @@ def _unlike(result: RunResult, baseline: RunResult) -> Iterator[str]:
     means = [words.budget(r.budget, enforced=r.budgeted) for r in (result, baseline)]
     if means[0] != means[1] or result.budget != baseline.budget:
         yield f"the budgets differ: {means[0]}, was {means[1]}"
-    loads = [asdict(r.load) | {"quick": r.quick} for r in (result, baseline)]
+    loads = [asdict(r.load) | _staged(r) | {"quick": r.quick} for r in (result, baseline)]
     for what, now, then in (
         ("loads", loads[0], loads[1]),
         ("versions", result.versions, baseline.versions),
@@ -179,6 +179,10 @@ def _unlike(result: RunResult, baseline: RunResult) -> Iterator[str]:
                 f"{key} {now.get(key, 'none')}, was {then.get(key, 'none')}" for key in keys
             )
             yield f"the {what} differ: {listed}"
+
+
+def _staged(result: RunResult) -> dict[str, str]:
+    return {"stages": " and ".join(map(words.stage, result.load.stages)) or "none"}
 
 
 def _lasting(result: RunResult) -> dict[str, str | int | float]:

@@ -19,16 +19,26 @@ from typing import Any
 
 from scalelab.errors import UsageError
 from scalelab.measure.histogram import Histogram
-from scalelab.model import Budget, Comparison, Load, RunResult, VariantSummary
+from scalelab.model import (
+    Budget,
+    Comparison,
+    Load,
+    RunResult,
+    Stage,
+    StageSummary,
+    VariantSummary,
+)
 
 SCHEMA = "scalelab.run"
-VERSION = 2
+VERSION = 3
 
 # Where a field's key differs from its name: to name the unit, or to speak plainly.
 _KEYS: Mapping[type, Mapping[str, str]] = {
     RunResult: {"started": "started_unix_s", "summaries": "variants"},
     Budget: {"cpus": "cpu_cores", "memory": "memory_bytes"},
     Load: {"rate": "rate_per_s"},
+    Stage: {"rate": "rate_per_s"},
+    StageSummary: {"offered": "offered_per_s", "achieved": "achieved_per_s"},
     Comparison: {"low": "ratio_low", "high": "ratio_high"},
     VariantSummary: {
         "throughput": "throughput_per_s",
@@ -177,6 +187,8 @@ def _must_agree(result: RunResult) -> None:
     for index, summary in enumerate(result.summaries):
         if len(summary.by_round) != result.rounds:
             raise _Damaged(f"variants[{index}].throughput_by_round_per_s is not of all rounds")
+        if len(summary.stages) != len(result.load.stages):
+            raise _Damaged(f"variants[{index}].stages are not those of the load")
         try:
             Histogram.decode(summary.histogram.encode())
         except Exception:  # binascii, zlib, HdrHistogram's own and more: the library names none

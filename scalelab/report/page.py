@@ -17,7 +17,7 @@ from scalelab.measure.histogram import Histogram
 from scalelab.measure.statistics import MIN_ROUNDS
 from scalelab.measure.summary import gated
 from scalelab.model import Comparison, RunResult, VariantSummary
-from scalelab.report import compare, plots, sentences, words
+from scalelab.report import compare, open_loop, plots, sentences, words
 
 _PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9, 99.99)
 
@@ -38,6 +38,7 @@ def render(result: RunResult, changes: compare.Changes | None = None) -> str:
         words=words,
         compare=compare,
         sentences=sentences,
+        sheets=list(open_loop.sheets(result)),
         fact=_fact,
         ratio=_ratio,
         hits=_hits,

@@ -71,10 +71,8 @@ def method(result: RunResult) -> Iterator[Text]:
     lag = max(summary.send_lag_p99_ms for summary in result.summaries)
     fair = not any(doubts.generator(summary) for summary in result.summaries)
     said = "not the limit" if fair else "see the warning"
-    waits = "" if result.load.rate is None else " (waits for a free client included)"
     yield Text(
-        f"generator: {busiest.cpu_share:.0%} of one core, send lag p99 {words.ms(lag)} ms{waits}: "
-        f"{said}.",
+        f"generator: {busiest.cpu_share:.0%} of one core, send lag p99 {words.ms(lag)} ms: {said}.",
         style="dim",
     )
     if result.load.warmup_s > 0:

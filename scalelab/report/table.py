@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scalelab.model import RunResult, VariantSummary
-from scalelab.report import sentences, words
+from scalelab.report import open_loop, sentences, words
 
 STYLES = {"faster": "green", "slower": "red", "same": "cyan", "inconclusive": "yellow"}
 # What a narrow terminal does without, first to go first; all of it stays in --json and --csv.
@@ -45,6 +45,7 @@ def render(result: RunResult, width: int) -> RenderableType:
         sentences.header(result, width),
         Text(),
         _fitting(result, width),
+        *(part for sheet in open_loop.sheets(result) for part in (Text(), _small(sheet, width))),
         Text(),
         *sentences.found(result),
         *sentences.method(result),
@@ -183,8 +184,33 @@ def _hits(counts: Mapping[str, int]) -> float | None:
     return counts.get("hit", 0) / looked_up if looked_up else None
 
 
+def _small(sheet: open_loop.Sheet, width: int) -> RenderableType:
+    """A sheet as a table, or one block a row where that does not fit."""
+    table, before = _bare(), ""
+    for number, header in enumerate(sheet.headers):
+        table.add_column(
+            Text(header), justify="left" if number < sheet.labels else "right", no_wrap=True
+        )
+    for label, *cells in sheet.rows:
+        repeated = sheet.labels > 1 and label == before
+        table.add_row(*map(Text, ("" if repeated else label, *cells)))
+        before = label
+    if _fits(table, width):
+        return table
+    blocks: list[RenderableType] = []
+    for row in sheet.rows:
+        blocks.append(Text(", ".join(row[: sheet.labels]), style="bold"))
+        for header, value in list(zip(sheet.headers, row, strict=True))[sheet.labels :]:
+            blocks.append(Padding.indent(Text(f"{header}: {value}"), 2))
+    return Group(*blocks)
+
+
+def _bare() -> Table:
+    return Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+
+
 def _table(result: RunResult, columns: list[Column]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table = _bare()
     for column in columns:
         # Headers and cells are Text: "[95%]" in a string would be read as markup.
         table.add_column(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from scalelab.model import Budget, Load
+from scalelab.model import Budget, Load, Stage
 
 
 def plural(noun: str) -> str:
@@ -106,6 +106,23 @@ def budget(value: Budget, *, enforced: bool) -> str:
 
 def loop(load: Load) -> str:
     """How the load was applied."""
+    clients = f"{load.clients} client{'s' * (load.clients != 1)}"
     if load.rate is None:
-        return f"closed loop, {load.clients} client{'s' * (load.clients != 1)}"
-    return f"open loop, {load.rate:g}/s planned over {load.clients} clients"
+        return f"closed loop, {clients}"
+    if not load.stages:
+        return f"open loop, {per_second(load.rate)} planned ({load.arrivals}) over {clients}"
+    rates = [stage.rate for stage in load.stages]
+    return (
+        f"open loop, {len(rates)} stages of {min(rates):,.10g} to {per_second(max(rates))} planned "
+        f"({load.arrivals}) over {clients}"
+    )
+
+
+def stage(value: Stage) -> str:
+    """A stage of an open loop: 200/s for 2 s."""
+    return f"{per_second(value.rate)} for {seconds(value.duration_s)}"
+
+
+def per_second(rate: float) -> str:
+    """A rate as it was asked for: 500/s, 1,234,567/s."""
+    return f"{rate:,.10g}/s"

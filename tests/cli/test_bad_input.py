@@ -37,7 +37,11 @@ _WRONG = [
     (["bench", "caching", "--duration", "0"], 2, "--duration"),
     (["bench", "caching", "--rounds", "0"], 2, "rounds"),
     (["bench", "caching", "--workers", "0"], 2, "workers"),
-    (["bench", "caching", "--clients", "4", "--rate", "9"], 2, "choose one"),
+    (["bench", "caching", "--rate", "lots"], 2, "such as: --rate 500"),
+    (["bench", "caching", "--rate", "200:2,800"], 2, "such as: --rate 200:2,800:1,200:2"),
+    (["bench", "caching", "--rate", "200:2,800:1", "--duration", "3"], 2, "leave --duration out"),
+    (["bench", "caching", "--rate", "9", "--arrivals", "poison"], 2, "did you mean 'poisson'?"),
+    (["bench", "caching", "--arrivals", "constant"], 2, "--arrivals is of an open loop"),
     (["bench", "caching", "--json", "-", "--csv", "-"], 2, "stdout"),
     (["bench", "caching", "--json", "no/such/folder/x.json"], 2, "no folder"),
     (["bench", "caching", "--fail-if", "p99_mss>50"], 2, "did you mean 'p99_ms'?"),
@@ -197,5 +201,6 @@ def test_a_taken_port_is_left_alone(run: Run, read_json: Callable[..., dict[str,
 
 def test_the_environment_is_checked_like_a_flag(run: Run) -> None:
     assert "clients" in run("bench", "caching", code=2, SCALELAB_CLIENTS="0").stderr
-    both = run("bench", "caching", code=2, SCALELAB_CLIENTS="4", SCALELAB_RATE="9")
-    assert "choose one" in both.stderr
+    assert "--rate" in run("bench", "caching", code=2, SCALELAB_RATE="9:1,9").stderr
+    kind = run("bench", "caching", code=2, SCALELAB_RATE="9", SCALELAB_ARRIVALS="evenly")
+    assert "'evenly'" in kind.stderr

@@ -265,7 +265,7 @@ def _short(*more: str) -> list[str]:
 
 def test_bench_on_stdout_is_nothing_but_the_document(run: Run, state: Path) -> None:
     done = run(*_short("--json", "-"))
-    read = _document(done.stdout, "run", 2)
+    read = _document(done.stdout, "run", 3)
     assert "kept as " in done.stderr
     assert run("report", "--json").stdout == done.stdout
     assert set(read) == _RUN
@@ -296,11 +296,32 @@ def test_bench_writes_files_and_borrows_a_cluster(run: Run, tmp_path: Path) -> N
 
 
 def test_a_typed_load_beats_the_file(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "scalelab.toml").write_text("[bench]\nclients = 3\n")
-    both = run("bench", "caching", "--clients", "2", "--rate", "9", code=2)
-    assert "choose one of them" in both.stderr
+    (tmp_path / "scalelab.toml").write_text("[bench]\nclients = 3\nduration = 9\n")
     read = run(*_short("--rate", "50", "--variants", "database", "--json", "-"))
-    assert json.loads(read.stdout)["load"]["rate_per_s"] == 50
+    load = json.loads(read.stdout)["load"]
+    # The file's clients are those of a closed loop.
+    assert (load["rate_per_s"], load["clients"]) == (50, 64)
+
+
+def test_bench_in_stages(run: Run, tmp_path: Path) -> None:
+    # As in a file: what it sets is checked and taken like what is typed.
+    (tmp_path / "scalelab.toml").write_text(
+        '[bench]\nrate = "40:1,120:0.5"\narrivals = "constant"\nclients = 9\n'
+    )
+    bench = ["bench", "caching", "--quick", "-r", "local", "-v", "database", "--json", "run.json"]
+    said = run(*bench).stdout
+    assert "2 stages of 40 to 120/s planned (constant) over 9 clients" in said
+    assert "2: 120/s for 0.5 s" in said
+    read = json.loads((tmp_path / "run.json").read_text())
+    assert (read["load"]["duration_s"], read["load"]["arrivals"]) == (1.5, "constant")
+    (variant,) = read["variants"]
+    # Two rounds of evenly spaced arrivals: nothing of this is chance.
+    assert [stage["planned"] for stage in variant["stages"]] == [80, 120]
+    assert variant["planned"] == 200
+    answered = variant["operations"] + sum(variant["errors"].values())
+    assert answered + variant["unsent"] == pytest.approx(200, abs=2 * 9)
+    typed = run("bench", "caching", "--rate", "9:1,8:1", "--duration", "1", code=2)
+    assert "leave --duration out" in typed.stderr
 
 
 def _lab(*metrics: str) -> Lab:

@@ -39,7 +39,7 @@ def test_the_warm_up_is_cut_but_seen_by_second(clock: Clock) -> None:
     clock.at += 1.1
     recorder.response["read"].append(0.002)
     recorder.end()
-    report = recorder.report(Staleness((), 0), None, 0)
+    report = recorder.report(Staleness((), 0))
     assert report.counts == {"hit": 2, "read": 8, "write": 1}
     assert report.errors == {"ERR": 3}
     assert report.per_second == (5, 8, 1)
@@ -51,22 +51,82 @@ def test_the_warm_up_is_cut_but_seen_by_second(clock: Clock) -> None:
 
 
 def test_an_open_loop_keeps_throughput_and_latency_apart(clock: Clock) -> None:
+    recorder = Recorder(parts=2)
+    recorder.start(clock.at)
+    recorder.begin()
+    warm, stage = recorder.parts
+    # Planned in the warm-up, completed now; planned now; completed after the end; never sent.
+    warm.moments["read"].extend([99.0, 99.0, 99.0, 99.5] * 4)
+    warm.errors["refused"] += 1
+    warm.unsent += 1
+    stage.moments["read"].extend([100.0, 100.05, 100.09, 100.1] * 2)
+    clock.at += 1
+    recorder.stage_ends()
+    recorder.end()
+    stage.moments["read"].extend([100.0, 99.0, 100.04, 100.05])
+    stage.errors["refused"] += 2
+    stage.sent, stage.unsent = 5, 2
+    recorder.flush()
+    report = recorder.report(Staleness((), 0))
+    assert report.counts == {"read": 6}
+    assert report.errors == {"refused": 2}
+    assert (report.planned, report.unsent) == (7, 2)
+    # Response = wait for a client + lag of the generator + service.
+    figures = (
+        report.histograms["read"],
+        report.client_wait,
+        report.send_lag,
+        report.service["read"],
+    )
+    for encoded, longest_ms, sum_ms in zip(
+        figures, (100, 50, 40, 10), (250, 100, 120, 30), strict=True
+    ):
+        histogram = Histogram.decode(encoded)
+        assert histogram.total == 3
+        assert histogram.max == pytest.approx(1000 * longest_ms, rel=0.001)
+        assert 3 * histogram.mean == pytest.approx(1000 * sum_ms, rel=0.001)
+    (only,) = report.stages
+    assert (only.completed, only.failed, only.planned, only.unsent) == (6, 1, 7, 2)
+
+
+def test_stages_are_told_apart_by_plan_and_by_time(clock: Clock) -> None:
+    recorder = Recorder(parts=3)
+    recorder.start(clock.at)
+    recorder.begin()
+    _, first, second = recorder.parts
+    first.moments["read"].extend([100, 100, 100, 100.001] * 10)
+    clock.at += 1
+    recorder.stage_ends()
+    # Of the first stage, but answered in the second.
+    first.moments["write"].extend([100, 101, 101, 101.5] * 5)
+    second.moments["read"].extend([101, 101, 101, 101.002] * 20)
+    second.errors["refused"] += 3
+    clock.at += 2
+    recorder.stage_ends()
+    recorder.end()
+    first.sent, second.sent = 15, 23
+    report = recorder.report(Staleness((), 0))
+    assert [stage.elapsed_s for stage in report.stages] == [1, 2]
+    assert [stage.planned for stage in report.stages] == [15, 23]
+    assert [stage.completed for stage in report.stages] == [10, 25]
+    assert [stage.failed for stage in report.stages] == [0, 3]
+    seen = [
+        {kind: Histogram.decode(each).total for kind, each in stage.histograms.items()}
+        for stage in report.stages
+    ]
+    assert seen == [{"read": 10, "write": 5}, {"read": 20}]
+    assert Histogram.decode(report.histograms["read"]).total == 30
+    assert Histogram.decode(report.service["write"]).max == pytest.approx(500_000, rel=0.001)
+
+
+def test_a_closed_loop_has_no_stages_and_no_waits(clock: Clock) -> None:
     recorder = Recorder()
     recorder.start(clock.at)
     recorder.begin()
-    # Planned in the warm-up, completed now; planned now; completed after the end.
-    recorder.warm["read"].extend([0.5] * 4)
-    recorder.response["read"].extend([0.1] * 2)
-    recorder.service["read"].extend([0.01] * 2)
-    recorder.lag.extend([0.09] * 2)
+    recorder.response["read"].extend([0.002] * 7)
     clock.at += 1
+    recorder.stage_ends()
     recorder.end()
-    recorder.response["read"].append(0.1)
-    recorder.service["read"].append(0.01)
-    recorder.flush()
-    report = recorder.report(Staleness((), 0), 5, 2)
-    assert report.counts == {"read": 6}
-    assert Histogram.decode(report.histograms["read"]).total == 3
-    assert Histogram.decode(report.service["read"]).max == pytest.approx(10_000, rel=0.001)
-    assert Histogram.decode(report.send_lag).max == pytest.approx(90_000, rel=0.001)
-    assert (report.planned, report.unsent) == (5, 2)
+    report = recorder.report(Staleness((), 0))
+    assert (report.stages, report.client_wait) == ((), b"")
+    assert report.service == report.histograms

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from scalelab.measure.doubts import doubts, generator
-from scalelab.model import Load, VariantSummary
+from scalelab.model import Load, StageSummary, VariantSummary
 
 CLOSED = Load(clients=4, rate=None, duration_s=2, warmup_s=0, seed=1)
 HOST = {"cpus": 2, "load_average_1min": 0.3, "steal_share": 0.0}
@@ -15,7 +15,12 @@ def summary(**changed):
     fields = dict.fromkeys(field.name for field in dataclasses.fields(VariantSummary))
     fields |= {"name": "a", "cpu_share": 0.5, "send_lag_p99_ms": 0.1, "p99_ms": 5.0}
     fields |= {"errors": {}, "error_share": 0.0, "operations": 1000}
+    fields |= {"planned": 1000, "unsent": 0, "stages": ()}
     return VariantSummary(**{**fields, **changed})
+
+
+def stage(overloaded=False):
+    return StageSummary(500.0, 400.0, None, None, 90.0, 1000, 0, overloaded)
 
 
 def said(*summaries, load=CLOSED, host=HOST, rounds=5, quick=False, budgeted=True, overloaded=()):
@@ -44,7 +49,9 @@ def test_a_clean_run_has_nothing_to_doubt():
         ({"send_lag_p99_ms": 2.0, "p99_ms": 30.0}, ""),
         ({"send_lag_p99_ms": 2.0, "p99_ms": 20.0}, "ran late"),
         ({"send_lag_p99_ms": 2.0, "p99_ms": None}, ""),
-        ({"send_lag_p99_ms": 2.0, "p99_ms": 20.0, "offered": 100.0}, ""),
+        ({"send_lag_p99_ms": 2.0, "p99_ms": 20.0, "offered": 100.0}, "ran late"),
+        # A wait for a client is the servers' doing.
+        ({"client_wait_p99_ms": 19.0, "p99_ms": 20.0, "offered": 100.0}, ""),
     ],
 )
 def test_the_generator_watches_itself(changed, words):
@@ -75,6 +82,33 @@ def test_a_quick_look_is_not_blamed_for_few_rounds():
 def test_overload_names_the_variant():
     (only,) = said(summary(offered=500.0), overloaded=["a"])
     assert only.startswith("a: overloaded, less than 95% of the planned 500 operations/s")
+
+
+def test_overload_names_the_stages_and_what_was_never_sent():
+    stages = (stage(), stage(overloaded=True), stage(overloaded=True))
+    (only,) = said(summary(offered=500.0, stages=stages, unsent=120), overloaded=["a"])
+    assert only == (
+        "a: overloaded in stage 2 and 3, less than 95% of the planned operations were answered, "
+        "120 of 1,000 never sent; its percentiles are withheld"
+    )
+
+
+def test_nothing_is_dropped_silently():
+    (only,) = said(summary(offered=500.0, unsent=3))
+    assert only.startswith("a: 3 of 1,000 planned operations were never sent")
+
+
+@pytest.mark.parametrize(
+    ("waited_ms", "p99_ms", "warned"),
+    [(0.5, 1.0, False), (5.0, 90.0, False), (60.0, 90.0, True), (None, None, False)],
+)
+def test_too_few_clients_are_told(waited_ms, p99_ms, warned):
+    load = dataclasses.replace(CLOSED, rate=500.0)
+    found = said(summary(offered=500.0, client_wait_p99_ms=waited_ms, p99_ms=p99_ms), load=load)
+    assert bool(found) == warned
+    if warned:
+        assert "waited for a free client (p99 60 ms), all 4 were busy" in found[0]
+        assert "--clients" in found[0]
 
 
 def test_errors_are_listed_by_kind_most_frequent_first():

@@ -4,7 +4,7 @@ import pytest
 
 from scalelab.measure import summary
 from scalelab.measure.histogram import Histogram
-from scalelab.model import Lab, Load, Slice, Variant, WorkerReport
+from scalelab.model import Lab, Load, Slice, Stage, StageReport, Variant, WorkerReport
 
 LAB = Lab("t", "q", "read", (Variant("a", "single", "w"), Variant("b", "single", "w")))
 CLOSED = Load(clients=4, rate=None, duration_s=2, warmup_s=0, seed=1)
@@ -39,6 +39,11 @@ def report(reads_ms=(1.0,) * 200, writes_ms=(), **changed):
         "unsent": 0,
     }
     return WorkerReport(**{**fields, **changed})
+
+
+def stage(planned, unsent=0, completed=None, failed=0, reads_ms=(1.0,) * 200, elapsed_s=2.0):
+    completed = planned - unsent - failed if completed is None else completed
+    return StageReport(elapsed_s, {"read": encoded(reads_ms)}, planned, unsent, completed, failed)
 
 
 def row(*reports, load=CLOSED, rounds=1):
@@ -136,15 +141,76 @@ def test_rows_keep_the_order_asked_for_and_compare_with_the_first():
 
 
 def test_an_open_loop_that_falls_behind_withholds_its_percentiles():
-    kept_up = row(report(planned=205, unsent=5), load=OPEN)
+    kept_up = row(report(planned=205, unsent=5, stages=(stage(205, 5),)), load=OPEN)
     assert kept_up.p99_ms is not None
-    behind = row(report(planned=300, unsent=100), load=OPEN)
+    behind = row(
+        report(planned=300, unsent=100, client_wait=encoded([9] * 200), stages=(stage(300, 100),)),
+        load=OPEN,
+    )
     assert (behind.mean_ms, behind.p50_ms, behind.p99_ms) == (None, None, None)
+    assert (behind.service_p99_ms, behind.client_wait_p99_ms) == (None, None)
     assert behind.max_ms is not None
     assert behind.offered == 100
+    assert (behind.planned, behind.unsent, behind.stages) == (300, 100, ())
+
+
+def test_an_open_loops_p99_is_taken_apart():
+    figures = {
+        "service": {"read": encoded([2.0] * 200), "write": encoded([9.0] * 200)},
+        "client_wait": encoded([6.0] * 200),
+        "send_lag": encoded([0.5] * 200),
+    }
+    found = row(report((8.5,) * 200, **figures, stages=(stage(200),)), load=OPEN)
+    parts = (found.service_p99_ms, found.client_wait_p99_ms, found.send_lag_p99_ms)
+    assert parts == pytest.approx((2, 6, 0.5), rel=0.01)
+    assert found.p99_ms == pytest.approx(sum(parts), rel=0.01)
+    closed = row(report())
+    assert closed.service_p99_ms == closed.p99_ms
+    assert closed.client_wait_p99_ms is None
+
+
+STAGED = Load(4, 250, 4, 0, 1, stages=(Stage(100, 2), Stage(400, 2)))
+
+
+def test_each_stage_has_its_own_figures_over_workers_and_rounds():
+    slow = (30.0,) * 100
+    reports = (
+        report(stages=(stage(100), stage(400, reads_ms=slow))),
+        report(stages=(stage(100), stage(390, failed=10, reads_ms=slow))),
+    )
+    first, second = row(*reports, load=STAGED, rounds=3).stages
+    assert (first.offered, second.offered) == (100, 400)
+    # Two workers of 100 each in 2 s; what failed is no achievement, but no backlog either.
+    assert (first.achieved, second.achieved) == (100, pytest.approx(390))
+    assert (first.planned, second.planned, second.unsent) == (600, 2370, 0)
+    assert (first.p50_ms, first.p99_ms) == pytest.approx((1, 1), rel=0.01)
+    assert (second.p50_ms, second.max_ms) == pytest.approx((30, 30), rel=0.01)
+    assert not first.overloaded
+    assert not second.overloaded
+
+
+def test_a_stage_that_falls_behind_is_told_though_a_later_one_catches_up():
+    late = (500.0,) * 200
+    stages = (stage(800, completed=600, reads_ms=late), stage(200, completed=400, reads_ms=late))
+    slices = [Slice("a", 0, 0, (report(stages=stages),))]
+    assert summary.overloaded(STAGED, slices)
+    found = row(report(stages=stages), load=STAGED)
+    assert found.p99_ms is None
+    peak, after = found.stages
+    assert (peak.overloaded, peak.p50_ms, peak.p99_ms) == (True, None, None)
+    assert peak.max_ms is not None
+    assert (after.overloaded, after.p99_ms) == (False, pytest.approx(500, rel=0.01))
+
+
+def test_a_stage_of_which_little_was_sent_has_not_kept_up():
+    # It answered much, but all of it was left over from before.
+    stages = (stage(200), stage(200, unsent=150, completed=900))
+    found = row(report(stages=stages), load=STAGED)
+    assert [each.overloaded for each in found.stages] == [False, True]
 
 
 def test_errors_are_answers_not_a_backlog():
-    slices = [Slice("a", 0, 0, (report(planned=300, errors={"refused": 100}),))]
+    stages = (stage(300, failed=100),)
+    slices = [Slice("a", 0, 0, (report(planned=300, errors={"refused": 100}, stages=stages),))]
     assert not summary.overloaded(OPEN, slices)
     assert not summary.overloaded(CLOSED, slices)

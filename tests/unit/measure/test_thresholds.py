@@ -40,6 +40,8 @@ def summary(name, comparison=None, **changed):
         by_round=(1000.0,) * 5,
         histogram="",
         comparison=comparison,
+        service_p99_ms=1.0,
+        client_wait_p99_ms=0.0,
     )
     return dataclasses.replace(figures, **changed)
 

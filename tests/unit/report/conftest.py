@@ -15,3 +15,9 @@ def replication():
 def caching():
     """Two variants, one of which counts hits and misses."""
     return made_up.caching()
+
+
+@pytest.fixture
+def staged():
+    """An open loop of three stages, one of which one variant could not take."""
+    return made_up.staged()

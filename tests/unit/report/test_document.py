@@ -51,12 +51,17 @@ VARIANT_KEYS = [
     "throughput_by_round_per_s",
     "histogram",
     "comparison",
+    "service_p99_ms",
+    "client_wait_p99_ms",
+    "planned",
+    "unsent",
+    "stages",
 ]
 
 
 def test_schema_is_pinned(replication):
     built = document.build(replication)
-    assert (built["schema"], built["version"]) == ("scalelab.run", 2)
+    assert (built["schema"], built["version"]) == ("scalelab.run", 3)
     assert list(built) == KEYS
     assert list(built["budget"]) == ["cpu_cores", "memory_bytes"]
     assert list(built["load"]) == [
@@ -66,6 +71,8 @@ def test_schema_is_pinned(replication):
         "warmup_s",
         "seed",
         "workers",
+        "arrivals",
+        "stages",
     ]
     assert [list(variant) for variant in built["variants"]] == [VARIANT_KEYS] * 3
     assert built["variants"][0]["comparison"] is None
@@ -79,7 +86,29 @@ def test_schema_is_pinned(replication):
     assert list(built["claims"][0]) == ["text", "outcome", "figure"]
 
 
-@pytest.mark.parametrize("name", ["replication", "caching"])
+def test_schema_of_stages_is_pinned(staged):
+    built = document.build(staged)
+    assert built["load"]["stages"][1] == {"rate_per_s": 800.0, "duration_s": 1.0}
+    assert list(built["variants"][0]["stages"][1]) == [
+        "offered_per_s",
+        "achieved_per_s",
+        "p50_ms",
+        "p99_ms",
+        "max_ms",
+        "planned",
+        "unsent",
+        "overloaded",
+    ]
+
+
+def test_stages_must_be_those_of_the_load(staged):
+    whole = document.build(staged)
+    whole["variants"][1]["stages"].pop()
+    with pytest.raises(UsageError, match=r"variants\[1\].stages are not those of the load"):
+        document.load(json.dumps(whole))
+
+
+@pytest.mark.parametrize("name", ["replication", "caching", "staged"])
 def test_round_trip(name, request):
     result = request.getfixturevalue(name)
     assert document.load(document.dump(result)) == result
@@ -102,7 +131,8 @@ def test_figures_keep_their_type(replication):
         ('{"schema": "scalelab.run", "version": 1}', "version 1"),
         ('{"schema": "scalelab.run", "version": true}', "version True"),
         ('{"schema": "scalelab.run"}', "version None"),
-        ('{"schema": "scalelab.run", "version": 2}', "lab is missing"),
+        ('{"schema": "scalelab.run", "version": 2}', "version 2"),
+        ('{"schema": "scalelab.run", "version": 3}', "lab is missing"),
         ('{"x": NaN}', "NaN"),
         ('{"x": 1e999}', "too large"),
     ],

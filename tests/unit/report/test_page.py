@@ -23,7 +23,7 @@ def cells(tree):
     return ["".join(cell.itertext()) for cell in tree.iter("td")]
 
 
-@pytest.mark.parametrize("name", ["replication", "caching"])
+@pytest.mark.parametrize("name", ["replication", "caching", "staged"])
 def test_well_formed_and_self_contained(name, request):
     result = request.getfixturevalue(name)
     text = page.render(result)
@@ -51,6 +51,23 @@ def test_every_figure_is_there(replication):
         assert said in found
     for said in (*replication.warnings, "seed 42", "postgres 18.6", "2023-11-14 22:13:20 UTC"):
         assert said in text
+
+
+def test_an_open_loop_shows_its_parts_and_its_stages(staged):
+    tree = parsed(page.render(staged))
+    tables = {
+        "".join(table.find("caption").itertext()): [
+            ["".join(cell.itertext()) for cell in row] for row in table.iter("tr")
+        ]
+        for table in tree.iter("table")
+    }
+    apart = next(rows for caption, rows in tables.items() if "sending" in caption)
+    assert apart[0] == ["p99 ms", "response", "service", "client wait", "send lag"]
+    assert apart[1] == ["single", "–", "–", "–", "0.040"]
+    assert apart[2] == ["two-replicas", "1.3", "0.90", "0.31", "0.040"]
+    stages = next(rows for caption, rows in tables.items() if "each stage" in caption)
+    assert len(stages) == 1 + 3 * 3
+    assert stages[4] == ["2: 800/s for 1 s", "single", "400", "–", "–", "1,204", "overloaded"]
 
 
 def test_facts_of_the_host_have_their_units(replication):

@@ -19,7 +19,7 @@ def printed(result, width, **options):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["replication", "caching"])
+@pytest.mark.parametrize("name", ["replication", "caching", "staged"])
 def test_fits_and_cuts_nothing_off(name, width, request):
     text = printed(request.getfixturevalue(name), width)
     assert max(len(line.rstrip()) for line in text.splitlines()) <= width
@@ -106,7 +106,40 @@ def test_header_says_how_it_was_measured(replication):
     unbudgeted = dataclasses.replace(replication, budgeted=False)
     assert "0.20 CPU (not enforced here)" in printed(unbudgeted, 140)
     rate = dataclasses.replace(replication.load, rate=500.0)
-    assert "open loop, 500/s planned" in printed(dataclasses.replace(replication, load=rate), 140)
+    text = printed(dataclasses.replace(replication, load=rate), 140)
+    assert "open loop, 500/s planned (poisson) over 16 clients" in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_an_open_loops_p99_is_taken_apart(staged, width):
+    lines = [line.split() for line in printed(staged, width).splitlines()]
+    head = ["p99", "ms", "response", "service", "client", "wait", "send", "lag"]
+    assert lines[lines.index(head) + 2] == ["single", "–", "–", "–", "0.040"]
+    assert lines[lines.index(head) + 3] == ["two-replicas", "1.3", "0.90", "0.31", "0.040"]
+
+
+def test_every_stage_has_its_figures(staged):
+    text = printed(staged, 80)
+    lines = [line.split() for line in text.splitlines()]
+    assert ["stage", "variant", "achieved/s", "p50", "p99", "max", "ms", "kept", "up"] in lines
+    peak = lines.index(
+        ["2:", "800/s", "for", "1", "s", "single", "400", "–", "–", "1,204", "overloaded"]
+    )
+    # The stage is named once, its other variants are below.
+    assert lines[peak + 1] == ["two-replicas", "800", "1.2", "19", "31", "yes"]
+    assert "3 stages of 200 to 800/s planned (constant) over 64 clients" in text
+
+
+def test_a_narrow_terminal_has_a_block_a_stage(staged):
+    text = printed(staged, 40)
+    assert "2: 800/s for 1 s, single\n  achieved/s: 400\n  p50: –" in text
+    assert "single\n  response: –\n  service: –" in text
+
+
+def test_a_closed_loop_has_no_such_tables(replication):
+    text = printed(replication, 100)
+    assert "client wait" not in text
+    assert "stage" not in text
 
 
 def test_fastest_is_said_only_when_it_lies_above_all_others(replication):

@@ -31,3 +31,14 @@ def test_what_is_not_there_is_empty(replication):
 
 def test_hits(caching):
     assert [row["hits"] for row in rows(caching)] == ["", "90000"]
+
+
+def test_an_open_loop(staged):
+    single, two, _ = rows(staged)
+    assert (two["offered_per_s"], two["service_p99_ms"], two["client_wait_p99_ms"]) == (
+        "320.0",
+        "0.9",
+        "0.31",
+    )
+    assert (two["planned"], two["unsent"]) == ("110000", "0")
+    assert single["service_p99_ms"] == ""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from scalelab.model import Load, Stage
 from scalelab.report import words
 
 
@@ -52,3 +53,22 @@ def test_ratio(value, said):
 )
 def test_plural(noun, said):
     assert words.plural(noun) == said
+
+
+@pytest.mark.parametrize(
+    ("load", "said"),
+    [
+        (Load(1, None, 3, 1, 1), "closed loop, 1 client"),
+        (Load(64, 500.0, 3, 1, 1), "open loop, 500/s planned (poisson) over 64 clients"),
+        (
+            Load(64, 1_234_567.0, 3, 1, 1, arrivals="constant"),
+            "open loop, 1,234,567/s planned (constant) over 64 clients",
+        ),
+        (
+            Load(8, 1, 3, 1, 1, stages=(Stage(0.5, 1), Stage(9000, 2))),
+            "open loop, 2 stages of 0.5 to 9,000/s planned (poisson) over 8 clients",
+        ),
+    ],
+)
+def test_loop(load, said):
+    assert words.loop(load) == said
