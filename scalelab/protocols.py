@@ -145,7 +145,7 @@ class Connection(Protocol):
 
 
 class History(Protocol):
-    """The running record that correctness is judged from (see ``measure/staleness.py``)."""
+    """The running record that correctness is judged from (``measure/checkers/stale_reads.py``)."""
 
     def reading(self, key: int) -> int:
         """The newest version of ``key`` acknowledged before this read was invoked."""

@@ -9,8 +9,8 @@ from collections import Counter
 import numpy as np
 
 from scalelab.load.loop import now
+from scalelab.measure.checkers.stale_reads import Staleness
 from scalelab.measure.histogram import Histogram
-from scalelab.measure.staleness import Staleness
 from scalelab.model import StageReport, WorkerReport
 
 _HAIR = 0.01
@@ -154,6 +154,7 @@ class Recorder:
                 self._histograms.setdefault(kind, Histogram()).merge(histogram)
         unsent = sum(part.unsent for part in measured)
         response = _encoded(self._histograms)
+        reads = judge.result()
         return WorkerReport(
             elapsed_s=self.elapsed_s,
             histograms=response,
@@ -162,9 +163,9 @@ class Recorder:
             counts={**self.events, **self.counts},
             errors=dict(+errors),
             per_second=tuple(self.per_second),
-            judged=judge.judged,
-            stale=judge.stale,
-            stale_max_age_ms=judge.max_age * 1000,
+            judged=reads.judged,
+            stale=reads.stale,
+            stale_max_age_ms=reads.max_age_ms,
             cpu_share=self.cpu_share,
             planned=sum(part.sent for part in measured) + unsent
             if measured

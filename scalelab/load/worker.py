@@ -20,7 +20,7 @@ from scalelab.load.keys import Keys
 from scalelab.load.loop import Loop, now, sleep_until
 from scalelab.load.recorder import Recorder
 from scalelab.load.shared import Shared
-from scalelab.measure.staleness import Staleness
+from scalelab.measure.checkers.stale_reads import Staleness
 from scalelab.model import Load, Place, Places, WorkerReport
 from scalelab.protocols import Connection, History, Session, Workload
 

@@ -4,8 +4,8 @@ import pytest
 
 from scalelab.load import recorder as recorder_module
 from scalelab.load.recorder import Recorder
+from scalelab.measure.checkers.stale_reads import Staleness
 from scalelab.measure.histogram import Histogram
-from scalelab.measure.staleness import Staleness
 
 
 class Clock:

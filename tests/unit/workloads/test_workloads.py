@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scalelab.errors import UsageError
-from scalelab.measure.staleness import Staleness
+from scalelab.measure.checkers.stale_reads import Staleness
 from scalelab.model import Address, Budget, Node, Place, Places
 from scalelab.workloads import insert_write, point_read_write, product_page
 

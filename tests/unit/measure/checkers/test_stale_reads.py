@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalelab.measure.staleness import UNKNOWN, Staleness
+from scalelab.measure.checkers.stale_reads import UNKNOWN, Staleness, StaleRead, StaleReads
 
 
 def read(history: Staleness, key: int, version: int, invoked: float) -> None:
@@ -86,6 +86,22 @@ def test_counts_start_anew_and_knowledge_stays() -> None:
     assert result(history) == (0, 0, 0)
     read(history, 0, 1, 5)
     assert result(history) == (1, 1, 4)
+
+
+def test_the_result_has_examples_and_adds_up() -> None:
+    history = Staleness([1], 0)
+    assert history.result().outcome == "unknown"
+    read(history, 0, 1, 1)
+    assert history.result().outcome == "valid"
+    history.wrote(0, 2, 2)
+    read(history, 0, 1, 5)
+    result = history.result()
+    assert result == StaleReads(2, 1, 3000, (StaleRead(0, 1, 2, 3000),))
+    assert result.outcome == "invalid"
+    both = result + StaleReads(5, 0, 0, ())
+    assert (both.judged, both.stale, both.max_age_ms, both.examples) == (
+        7, 1, 3000, result.examples,
+    )  # fmt: skip
 
 
 operations = st.lists(st.tuples(st.sampled_from("wr"), st.integers(0, 3), st.integers(0, 6)))

@@ -9,8 +9,57 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scalelab.measure.checkers.outcome import EXAMPLES, Outcome, outcome
 
 UNKNOWN = -1
+
+
+@dataclass(frozen=True, slots=True)
+class StaleRead:
+    """A read that missed a write already acknowledged.
+
+    Parameters
+    ----------
+    version : that it returned.
+    floor : the newest version acknowledged before it was invoked.
+    """
+
+    key: int
+    version: int
+    floor: int
+    age_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class StaleReads:
+    """What reads missed.
+
+    Parameters
+    ----------
+    judged : reads of keys whose acknowledged versions were known.
+    stale : of them, those that missed one.
+    max_age_ms : the largest age of a stale read (0 without one).
+    examples : a few of them.
+    """
+
+    judged: int
+    stale: int
+    max_age_ms: float
+    examples: tuple[StaleRead, ...]
+
+    def __add__(self, other: StaleReads) -> StaleReads:
+        return StaleReads(
+            self.judged + other.judged,
+            self.stale + other.stale,
+            max(self.max_age_ms, other.max_age_ms),
+            (self.examples + other.examples)[:EXAMPLES],
+        )
+
+    @property
+    def outcome(self) -> Outcome:
+        return outcome(violated=self.stale > 0, complete=self.judged > 0)
 
 
 class Staleness:
@@ -20,6 +69,8 @@ class Staleness:
     Judged are keys only this worker writes: of the others it does not know what was acknowledged.
     A lower bound: the age, where the first superseding version was acknowledged before this
     history began or more than ``remembered`` writes ago (then counted from what is still known).
+    Times are of this worker's clock alone. Memory: 16 bytes a key, and some 150 bytes a
+    remembered write; up to 1 KiB of each where no two are of the same key.
 
     Parameters
     ----------
@@ -55,6 +106,7 @@ class Staleness:
         self.judged = 0
         self.stale = 0
         self.max_age = 0.0
+        self._examples: list[StaleRead] = []
 
     def reading(self, key: int) -> int:
         """The newest version acknowledged so far; to be asked for as the read is invoked."""
@@ -77,6 +129,8 @@ class Staleness:
             age = invoked - self._superseded(key, version)
             if age > self.max_age:
                 self.max_age = age
+            if len(self._examples) < EXAMPLES:
+                self._examples.append(StaleRead(key, version, floor, 1000 * age))
 
     def wrote(self, key: int, version: int, at: float) -> None:
         """A write of ``version`` was acknowledged at ``at`` (s, never before an earlier call's)."""
@@ -91,6 +145,10 @@ class Staleness:
         self._order.append(key)
         if len(self._order) > self._remembered:
             self._forget(self._order.popleft())
+
+    def result(self) -> StaleReads:
+        """What was found since it began to count."""
+        return StaleReads(self.judged, self.stale, 1000 * self.max_age, tuple(self._examples))
 
     def _forget(self, key: int) -> None:
         acks = self._acks[key]
