@@ -2,7 +2,8 @@
 
 ScalelabError
 ├─ CheckFailed            a check or claim failed                    exit 1
-│  └─ Busy                another scalelab is working on the cluster exit 1
+│  ├─ Busy                another scalelab is working on the cluster exit 1
+│  └─ AnswerFailed        a learner's file does not do what it should exit 1
 ├─ UsageError             what was asked makes no sense              exit 2
 │  └─ UnknownName         no such topology, lab, node, ...           exit 2
 ├─ RequestFailed          a workload's request; counted by its kind  exit 1
@@ -50,6 +51,10 @@ class CheckFailed(ScalelabError):
 
 class Busy(CheckFailed):
     """Another scalelab process is working on this cluster."""
+
+
+class AnswerFailed(CheckFailed):
+    """A learner's file raised, did not end, returned the wrong thing, or failed its check."""
 
 
 class RequestFailed(ScalelabError):

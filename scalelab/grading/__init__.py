@@ -1,0 +1,1 @@
+"""Exercises: the learner's code in a process of its own, checked on real servers."""
