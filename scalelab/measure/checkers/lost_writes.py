@@ -48,6 +48,7 @@ class Adds:
         """The number of the next element, whose add is invoked at ``at`` (s)."""
         number = self.attempts
         self.attempts = number + 1
+        self._ended = at
         if not number & 3:
             self._outcomes.append(0)
             if not number & _MARK - 1:
@@ -63,7 +64,7 @@ class Adds:
         self._outcomes[number >> 2] |= 2 << ((number & 3) << 1)
 
     def end(self, at: float) -> None:
-        """Nothing more was attempted or acknowledged until ``at`` (s)."""
+        """The session ended at ``at`` (s); without, its last attempt stands for its end."""
         self._ended = at
 
     def page(self, index: int) -> tuple[int, int, int]:

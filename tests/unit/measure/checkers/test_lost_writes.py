@@ -110,6 +110,14 @@ def test_lost_writes_have_the_time_they_were_acknowledged() -> None:
     assert (result.first_ms, result.last_ms, result.oldest_ms) == (16e3, 40e3, 24e3)
 
 
+def test_a_session_that_never_said_it_ended_did_with_its_last_attempt() -> None:
+    history = Adds(0, started=10)
+    for second in range(3):
+        history.acknowledged(history.attempt(10.0 + second))
+    result = judge([history], seen((0, 0), (0, 1)))
+    assert result.examples == (LostWrite(0, 2, 0, 2e3),)
+
+
 def test_clocks_of_workers_need_not_agree() -> None:
     histories = [adds(0, "ooo", started=5e6), adds(1, "ooo", started=-3)]
     result = judge(histories, seen((0, 0), (1, 0)))

@@ -279,6 +279,15 @@ def test_an_operation_under_way_leaves_what_follows_open() -> None:
     assert result.reasons == ("an operation was still under way",)
 
 
+def test_a_violation_stays_found_whatever_is_under_way() -> None:
+    registers = Registers()
+    registers.begin(0, 0, 0)
+    registers.over(r(5, 0, 1))
+    registers.begin(0, 0, 2)
+    result = registers.result()
+    assert (result.judged, result.outcome, result.reasons) == (1, "invalid", ())
+
+
 def test_keys_beyond_the_memory_are_counted() -> None:
     registers = Registers(keys=1)
     for key in (0, 1, 1):
