@@ -285,7 +285,9 @@ class Registers:
     """Registers by key, judged while they are in use.
 
     Operations are told of when they begin and when they are over, in the order of time. What a key
-    has gathered is judged now and then up to its oldest operation under way, and forgotten.
+    has gathered is judged now and then up to its oldest operation under way, and forgotten. That
+    takes some 15 µs an operation, or 100 where half of eight clients write one key, in pauses of
+    milliseconds: for a workload of its own, not beside one whose latency is measured.
 
     Parameters
     ----------
