@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from scalelab.cli import bench, clusters, compose, config, doctor, images, nodes, report
+from scalelab.cli.output import DISK_FULL
 from scalelab.errors import INTERRUPTED, ScalelabError, UsageError
 
 # Typer comes with a Click of its own or uses the installed one: its public errors tell which.
@@ -82,7 +83,8 @@ def main() -> None:
         code = 0
     except OSError as error:
         # What no seam translated: still a line that says what, not a traceback.
-        code = _report(ScalelabError(f"{error}", _DETAILS), 4)
+        hint = "free some disk space" if error.errno in DISK_FULL else _DETAILS
+        code = _report(ScalelabError(f"{error}", hint), 4)
     except Exception as error:
         # A defect of ours. One line for the user; the traceback for who mends it.
         code = _report(ScalelabError(f"this should not happen: {error!r}", _DETAILS))

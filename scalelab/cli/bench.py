@@ -9,7 +9,7 @@ import typer
 from scalelab.cli import options, output, running
 from scalelab.cli import rate as rates
 from scalelab.cli import sweep as sweeping
-from scalelab.errors import CheckFailed, Inconclusive, UnknownName, UsageError
+from scalelab.errors import CheckFailed, EnvironmentLacks, Inconclusive, UnknownName, UsageError
 
 if TYPE_CHECKING:
     from scalelab.measure.thresholds import Threshold
@@ -225,9 +225,15 @@ def _print(result: RunResult, json: str | None, csv: str | None, html: str | Non
     if "-" not in (json, csv, html):
         console = output.stdout()
         console.print(table.render(result, console.width))
+    failed = []
     for name, text in ((json, document.dump), (csv, table_csv.render), (html, _page)):
         if name:
-            output.write(name, text(result), "the run is printed above")
+            try:
+                output.write(name, text(result), "")
+            except EnvironmentLacks as error:
+                failed.append(error.message)
+    if failed:
+        raise EnvironmentLacks("; ".join(failed), "the run is printed above")
 
 
 def _page(result: RunResult) -> str:

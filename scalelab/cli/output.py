@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import sys
@@ -49,6 +50,9 @@ def document(schema: str, version: int, content: Mapping[str, Any]) -> None:
     sys.stdout.write("\n")
 
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
 def check_files(*names: str | None) -> None:
     """Check what is to be written where, before any work is done for it.
 
@@ -80,6 +84,8 @@ def write(name: str, text: str, hint: str) -> None:
     try:
         Path(name).write_text(text, encoding="utf-8", newline="")
     except OSError as error:
+        if error.errno in DISK_FULL and Path(name).is_file():
+            Path(name).unlink()  # the half that fits is no document
         raise EnvironmentLacks(f"{name} cannot be written: {error.strerror}", hint) from None
 
 

@@ -6,6 +6,10 @@ import csv
 import dataclasses
 import io
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +18,7 @@ from scalelab.cli import bench, output, running
 from scalelab.report import document
 from scalelab.runs import Runs
 from tests import made_up
-from tests.conftest import Run, leftovers
+from tests.conftest import Run, environment, leftovers
 
 REPLICATION = made_up.replication()
 CACHING = dataclasses.replace(made_up.caching(), started=REPLICATION.started + 60)
@@ -148,3 +152,65 @@ def test_a_run_that_cannot_be_kept_is_printed(
     said = capsys.readouterr()
     assert "".join(said.err.splitlines()).startswith("this run is not kept: ")
     assert "two-replicas" in said.out
+
+
+# Disks of one page, used up.
+_ON_FULL_DISKS = """
+for folder in "$1" "$2"; do
+    mkdir -p "$folder" && mount -t tmpfs -o size=4k none "$folder" || exit 99
+    head -c 4096 /dev/zero > "$folder/used"
+done
+runs=$1 small=$2; shift 2
+"$@"; code=$?
+ls "$runs" "$small" | grep -E 'run[.]|json' >&2
+exit $code
+"""
+
+
+def test_full_disks_lose_no_run(state: Path, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    small = tmp_path / "small"
+    options = ["-r", "local", "--quick", "--rounds", "1", "--duration", "0.2", "-v", "database"]
+    for kind in ("json", "csv", "html"):
+        options += [f"--{kind}", str(small / f"run.{kind}")]
+    done = subprocess.run(
+        [
+            *("unshare", "--mount", "sh", "-c", _ON_FULL_DISKS, "sh", state / "runs", small),
+            *(sys.executable, "-m", "scalelab", "bench", "caching", *options),
+        ],
+        env=environment(state),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4, done.stderr
+    assert re.search(r"^ *database +[\d.k]+", done.stdout, re.MULTILINE)
+    said, _, left = " ".join(done.stderr.split()).partition("do: the run is printed above")
+    assert "this run is not kept: " in said
+    for name in ("runs", "run.json", "run.csv", "run.html"):
+        assert f"{name} cannot be written: No space left on device" in said
+    assert left == ""  # no half of a document either
+
+
+@pytest.mark.parametrize("options", [["--json"], ["--csv"], ["--html", "-"], []], ids=str)
+def test_a_full_stdout(kept: list[str], state: Path, options: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "scalelab", "report", *options],
+            env=environment(state),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 4
+    said = "error: [Errno 28] No space left on device\ndo: free some disk space\n"
+    assert done.stderr == said
+
+
+def test_a_full_device_is_named_and_left(run: Run, kept: list[str]) -> None:
+    done = run("report", "--html", "/dev/full", code=4)
+    assert "two-replicas" in done.stdout
+    assert "/dev/full cannot be written: No space left on device" in done.stderr
+    assert Path("/dev/full").is_char_device()
