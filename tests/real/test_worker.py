@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -264,6 +267,57 @@ def test_an_outage_is_waited_for_not_spun_on(
         # 10, 20, 40, ... 500 ms between the attempts of a session: about eight in a second.
         assert 3 * load.clients <= report.errors["cannot connect"] <= 12 * load.clients
         assert report.per_second[2] > 0
+
+
+class _Failing:
+    """Every second operation fails: by an error of a server, or by a connection that ends."""
+
+    summary, keys, distribution = "", 100, "uniform"
+
+    def load(self, places: Places) -> None: ...
+
+    def versions(self, places: Places) -> Sequence[int]:
+        return ()
+
+    def session(self, context: SessionContext, options: Mapping[str, Any]) -> Any:
+        fails, names = options["fails"], itertools.cycle(["bad", "good"])
+        db, cache = context.connect("postgres"), context.connect("redis")
+        db.prepare("good", "SELECT 1")
+        db.prepare("bad", "SELECT 1 / 0" if fails == "query" else "SELECT 1")
+
+        class Session:
+            async def operate(self) -> str:
+                name = next(names)
+                await db.execute(name)
+                await cache.execute("QUIT" if (fails, name) == ("connection", "bad") else "PING")
+                return "read"
+
+        return Session()
+
+
+def test_failures_leave_nothing_for_the_garbage_collector(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It is off while a slice runs: what only it could free would grow with the slice's length.
+    monkeypatch.setattr(worker, "find_workload", lambda name: _Failing())
+    found: Counter[str] = Counter()
+    load = replace(_LOAD, rate=500.0)
+
+    def count(phase: str, information: Mapping[str, int]) -> None:
+        found[fails] += information.get("collected", 0)
+
+    errors = {}
+    for fails in ("never", "query", "connection"):
+        gc.collect()
+        gc.callbacks.append(count)
+        try:
+            errors[fails] = run_slice(SliceTask(places, "fails", {"fails": fails}, load, 0)).errors
+            gc.collect()
+        finally:
+            gc.callbacks.remove(count)
+    assert errors["never"] == {}
+    assert min(errors["query"]["division by zero"], errors["connection"]["connection lost"]) > 150
+    assert max(found.values()) < found["never"] + 50
 
 
 def test_a_broken_workload_is_named(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import itertools
+import tracemalloc
+
 import pytest
 
 from scalelab.load import recorder as recorder_module
@@ -130,3 +133,35 @@ def test_a_closed_loop_has_no_stages_and_no_waits(clock: Clock) -> None:
     report = recorder.report(Staleness((), 0))
     assert (report.stages, report.client_wait) == ((), b"")
     assert report.service == report.histograms
+
+
+def test_memory_does_not_grow_with_operations(clock: Clock) -> None:
+    recorder, judge = Recorder(parts=2), Staleness([1] * 100, 0, remembered=500)
+    recorder.start(clock.at)
+    versions, took = itertools.count(2), itertools.cycle([0.0001, 0.002, 0.03, 4.0])
+
+    def record(seconds: int) -> int:
+        """So many seconds of a slice, of 2,000 operations each; bytes held afterwards."""
+        for _ in range(10 * seconds):
+            for operation in range(200):
+                key = operation % 100
+                floor = judge.reading(key)
+                judge.wrote(key, next(versions), clock.at)
+                judge.read(key, floor, floor - 1, clock.at)
+                recorder.response["read"].append(next(took))
+                recorder.parts[1].moments["read"].extend([1.0, 2.0, 3.0, 4.0 + next(took)])
+                recorder.lag.append(next(took))
+                recorder.errors["lost"] += 1
+            clock.at += 0.1
+            recorder.flush()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        few, many = record(5), record(50)
+    finally:
+        tracemalloc.stop()
+    assert len(recorder.per_second) > 50
+    assert judge.stale == recorder.completed / 2 == 55 * 2000
+    # The one thing that grows: a count a second, 3 MB a day.
+    assert many - few < 50 * 64
