@@ -102,7 +102,7 @@ def test_compared(run: Run, kept: list[str]) -> None:
     [
         (b"", "damaged"),
         (b"\x80\xff", "no text"),
-        (b'{"schema": "scalelab.run", "version": 1}', "has version 1 of the schema, not 2"),
+        (b'{"schema": "scalelab.run", "version": 1}', "has version 1 of the schema, not 3"),
         (b'{"metrics": {}}', "not a scalelab run"),
         (document.dump(REPLICATION).encode()[:-400], "damaged"),
     ],
