@@ -9,17 +9,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import hypothesis
 import psutil
 import pytest
 from hypothesis import settings
 
 from scalelab.ledger import Ledger
 from scalelab.runtimes import processes
-
-# How long an example takes says how busy the machine is.
-hypothesis.settings.register_profile("any machine", deadline=None)
-hypothesis.settings.load_profile("any machine")
 
 SERVERS = {"postgres", "initdb", "pg_basebackup", "valkey-server", "redis-server"}
 
