@@ -46,11 +46,13 @@ class Server:
 
     def pause(self) -> None:
         for process in self._tree():
-            process.suspend()
+            with contextlib.suppress(psutil.NoSuchProcess):  # a backend that just ended
+                process.suspend()
 
     def resume(self) -> None:
         for process in self._tree():
-            process.resume()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
 
     def kill(self) -> None:
         """Kill it with all its children, paused or not."""
