@@ -1,7 +1,7 @@
-"""Kept runs: every run's document, ``<state>/runs/<UTC time>-<lab>.json``, and ``latest``.
+"""Kept runs and sweeps: a document each, ``<state>/runs/<UTC time>-<lab>.json``, and ``latest``.
 
-Texts only; what is in them is the business of ``report.document``. A file appears complete or not
-at all, and is for its owner alone.
+Texts only; what is in them is the business of ``report``. A file appears complete or not at all,
+and is for its owner alone.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import errno
 import os
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from scalelab.errors import EnvironmentLacks
@@ -43,20 +44,19 @@ class Runs:
         EnvironmentLacks : the disk is full, or the folder cannot be written.
         """
         stem = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(started))}-{_ODD.sub('-', lab)}"
-        try:
+        with self._writable():
             for folder in (self._state, self.folder):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             number = 1
             while not self._write(name := stem if number == 1 else f"{stem}-{number}", text):
                 number += 1
             self._point(name)
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise EnvironmentLacks(
-                f"{self.folder} cannot be written: {error.strerror}",
-                "free some disk space" if full else "make it writable, or set SCALELAB_STATE",
-            ) from None
         return name
+
+    def replace(self, name: str, text: str) -> None:
+        """Put a longer document in the place of one that was kept; raises as ``keep`` does."""
+        with self._writable():
+            self._write(name, text, again=True)
 
     def names(self) -> list[str]:
         """The names of all kept runs, the newest first."""
@@ -76,7 +76,18 @@ class Runs:
         """Where the run of this name is."""
         return self.folder / f"{name}.json"
 
-    def _write(self, name: str, text: str) -> bool:
+    @contextlib.contextmanager
+    def _writable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise EnvironmentLacks(
+                f"{self.folder} cannot be written: {error.strerror}",
+                "free some disk space" if full else "make it writable, or set SCALELAB_STATE",
+            ) from None
+
+    def _write(self, name: str, text: str, *, again: bool = False) -> bool:
         """Write under this name unless it is taken."""
         # Who makes this file owns the name until it is renamed, so no two runs meet.
         fresh = self.folder / f"{name}.new"
@@ -86,7 +97,7 @@ class Runs:
             return False
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                if self.path(name).exists():
+                if self.path(name).exists() and not again:
                     return False
                 file.write(text)
                 file.flush()

@@ -15,6 +15,7 @@ from scalelab.model import (
     StageSummary,
     VariantSummary,
 )
+from scalelab.report.sweep import Point, Shape, Sweep
 
 
 def histogram(median_ms, samples=20_000):
@@ -153,3 +154,66 @@ def staged():
         load=Load(64, 320.0, 5.0, 1.0, 42, arrivals="constant", stages=stages),
         summaries=tuple(opened(s, slow=s.name == "single") for s in run.summaries),
     )
+
+
+SIZES = (1, 2, 4, 8, 16, 32)
+
+
+def swept(sizes=SIZES):
+    """A sweep of clients: one of its two variants has a knee at about 14, the other flattens."""
+
+    def at(n):
+        rates = (
+            1000 * n / (1 + 0.02 * (n - 1) + 0.005 * n * (n - 1)),
+            500 * n / (1 + 0.1 * (n - 1)),
+        )
+        run = caching()
+        summaries = tuple(
+            dataclasses.replace(
+                each,
+                throughput=rate,
+                throughput_low=0.98 * rate,
+                throughput_high=1.02 * rate,
+                by_round=(rate,) * 5,
+            )
+            for each, rate in zip(run.summaries, rates, strict=True)
+        )
+        return dataclasses.replace(
+            run, load=dataclasses.replace(run.load, clients=n), summaries=summaries
+        )
+
+    shapes = {
+        "database": Shape("single", {}, 1),
+        "cache-aside": Shape("caching", {"maxmemory_mb": 64, "policy": "allkeys-lru"}, 2),
+    }
+    points = tuple(Point(n, shapes, at(n)) for n in sizes)
+    return Sweep("clients", 1, tuple(sizes), ("database", "cache-aside"), points)
+
+
+def sized():
+    """A sweep of replicas: a constant baseline, and a variant with a law."""
+
+    def at(n):
+        run = replication()
+        rate = 5000 * n / (1 + 0.2 * (n - 1))
+        single, two, _ = run.summaries
+        return dataclasses.replace(
+            run,
+            order=(("single", "two-replicas"),) * 5,
+            load=dataclasses.replace(run.load, clients=8 * (n + 1)),
+            summaries=(single, dataclasses.replace(two, throughput=rate, by_round=(rate,) * 5)),
+            claims=(),
+        )
+
+    points = tuple(
+        Point(
+            n,
+            {
+                "single": Shape("single", {}, 1),
+                "two-replicas": Shape("replication", {"replicas": n}, n + 1),
+            },
+            at(n),
+        )
+        for n in (1, 2, 3, 4)
+    )
+    return Sweep("replicas", 1, (1, 2, 3, 4), ("two-replicas",), points)

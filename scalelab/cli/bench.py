@@ -9,7 +9,7 @@ import typer
 from scalelab.cli import options, output, running
 from scalelab.cli import rate as rates
 from scalelab.cli import sweep as sweeping
-from scalelab.errors import CheckFailed, EnvironmentLacks, Inconclusive, UnknownName, UsageError
+from scalelab.errors import CheckFailed, Inconclusive, UnknownName, UsageError
 
 if TYPE_CHECKING:
     from scalelab.measure.thresholds import Threshold
@@ -93,7 +93,7 @@ def bench(
         typer.Option(
             "--sweep",
             metavar="KEY=N,N",
-            help="A run for each, and the scaling law: clients=1,2,4,8.",
+            help="A run for each, and the scaling law: clients=1,2,4,8, or nodes, cpus, shards.",
         ),
     ] = None,
     runtime: options.Runtime = "auto",
@@ -123,11 +123,14 @@ def bench(
     if rate is None and _typed(context, "arrivals"):
         raise UsageError("--arrivals is of an open loop", "such as: --rate 500 --arrivals constant")
     if sweep is not None:
-        for option in ("clients", "rate", "arrivals", "csv", "html", "fail_if"):
+        # Of what a sweep varies or cannot use, what is typed is refused, and settings give way.
+        key = sweeping.key_of(sweep)
+        for option in ("rate", "arrivals", "fail_if", *({key} & {"clients", "cpus"})):
             if _typed(context, option):
                 flag = f"--{option.replace('_', '-')}"
                 raise UsageError(f"--sweep and {flag} exclude each other", "leave one of them out")
-        clients = rate = csv = html = fail_if = None
+        rate = fail_if = None
+        clients = None if key == sweeping.CLIENTS else clients
     chosen = _chosen(found, variants)
     plan = running.Plan(
         name=lab,
@@ -142,11 +145,11 @@ def bench(
     limits = _limits(fail_if or [], chosen)
     output.check_files(json, csv, html)
     if sweep is not None:
-        sweeping.sweep(plan, sweep, json)
+        sweeping.sweep(plan, sweep, json, csv, html)
         return
     result = _run(plan)
     running.keep(result)
-    _print(result, json, csv, html)
+    running.show(result, json, csv, html, "run")
     _judge(found, result, limits)
 
 
@@ -217,29 +220,6 @@ def _run(plan: running.Plan) -> RunResult:
 
     with running.clusters(plan) as clusters, Pool(plan.load.workers) as pool:
         return running.measure(plan, clusters, pool)
-
-
-def _print(result: RunResult, json: str | None, csv: str | None, html: str | None) -> None:
-    from scalelab.report import document, table, table_csv
-
-    if "-" not in (json, csv, html):
-        console = output.stdout()
-        console.print(table.render(result, console.width))
-    failed = []
-    for name, text in ((json, document.dump), (csv, table_csv.render), (html, _page)):
-        if name:
-            try:
-                output.write(name, text(result), "")
-            except EnvironmentLacks as error:
-                failed.append(error.message)
-    if failed:
-        raise EnvironmentLacks("; ".join(failed), "the run is printed above")
-
-
-def _page(result: RunResult) -> str:
-    from scalelab.report import page
-
-    return page.render(result)
 
 
 def _judge(lab: Lab, result: RunResult, limits: list[Threshold]) -> None:

@@ -1,4 +1,4 @@
-"""report: kept runs, listed, printed again and compared."""
+"""report: kept runs and sweeps, listed and printed again; runs compared."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from scalelab.errors import UsageError
 
 if TYPE_CHECKING:
     from scalelab.model import RunResult
+    from scalelab.report.sweep import Sweep
 
 _LARGEST = 100 * 1024**2
 _ABOVE = "look at the folder, or name another file"
@@ -44,7 +45,7 @@ def report(
         str | None, typer.Option("--html", metavar="FILE", help="Write a page; - for stdout.")
     ] = None,
 ) -> None:
-    """Print a stored run again, or compare it with an earlier one."""
+    """Print a stored run or sweep again, or compare a run with an earlier one."""
     if json and csv:
         raise UsageError("only one document fits on stdout", "choose one of --json and --csv")
     if listed:
@@ -57,21 +58,31 @@ def report(
     if baseline is None:
         _print(result, json, csv, html)
     else:
-        _compare(result, _load(baseline), json, csv, html)
+        _compare(_one(result), _one(_load(baseline)), json, csv, html)
 
 
-def _print(result: RunResult, json: bool, csv: bool, html: str | None) -> None:
-    from scalelab.report import document, table, table_csv
+def _one(result: RunResult | Sweep) -> RunResult:
+    """A run to compare; a sweep is none."""
+    from scalelab.model import RunResult
+
+    if isinstance(result, RunResult):
+        return result
+    raise UsageError(
+        f"a sweep of {result.parameter} cannot be compared",
+        "two runs can, each from a bench without --sweep; see: scalelab report --list",
+    )
+
+
+def _print(result: RunResult | Sweep, json: bool, csv: bool, html: str | None) -> None:
+    from scalelab.report import forms
 
     if json or csv:
-        output.write("-", document.dump(result) if json else table_csv.render(result), "")
+        output.write("-", forms.json(result) if json else forms.csv(result), "")
     elif html != "-":
         console = output.stdout()
-        console.print(table.render(result, console.width))
+        console.print(forms.terminal(result, console.width))
     if html:
-        from scalelab.report import page
-
-        output.write(html, page.render(result), _ABOVE)
+        output.write(html, forms.page(result), _ABOVE)
 
 
 def _compare(
@@ -90,12 +101,12 @@ def _compare(
         output.write(html, page.render(result, changes), _ABOVE)
 
 
-def _load(name: str | None) -> RunResult:
-    """The run in a file, or of a kept name; the latest when none is named."""
-    from scalelab.report import document
+def _load(name: str | None) -> RunResult | Sweep:
+    """What is in a file, or of a kept name; the latest when none is named."""
+    from scalelab.report import forms
 
     path = _find(name)
-    return document.load(_read(path), name if name and path == Path(name) else path.stem)
+    return forms.load(_read(path), name if name and path == Path(name) else path.stem)
 
 
 def _find(name: str | None) -> Path:
@@ -132,39 +143,71 @@ _SEE = "see the kept runs with: scalelab report --list"
 
 
 def _list(json: bool) -> None:
-    from scalelab.report import document
+    from scalelab.report import forms
 
     runs = config.runs()
     found: list[dict[str, Any]] = []
     unreadable: list[dict[str, Any]] = []
     for name in runs.names():
         try:
-            found.append(_row(name, document.load(_read(runs.path(name)), name)))
+            found.append(_row(name, forms.load(_read(runs.path(name)), name)))
         except UsageError as error:
             unreadable.append({"name": name, "why": error.message})
     if json:
-        output.document("scalelab.runs", 1, {"runs": found, "unreadable": unreadable})
+        output.document("scalelab.runs", 2, {"runs": found, "unreadable": unreadable})
         return
     _table(found)
     for row in unreadable:
         output.note(f"not shown: {row['why']}")
 
 
-def _row(name: str, result: RunResult) -> dict[str, Any]:
+def _row(name: str, result: RunResult | Sweep) -> dict[str, Any]:
+    from scalelab.model import RunResult
+
+    if isinstance(result, RunResult):
+        return _facts(name, result, result.started, _variants(result), _outcome(result), None)
+    variants = [
+        # Of a sweep, the most it gave; over sizes there is no one ratio.
+        {
+            "name": variant,
+            "throughput_per_s": max(each.throughput for each in result.of(variant).values()),
+            "ratio": None,
+        }
+        for variant in result.variants
+    ]
+    values = ",".join(f"{point.value:.12g}" for point in result.points)
+    outcome = f"sweep of {result.parameter}{', broke off' if result.missing else ''}"
+    swept = f"{result.parameter}={values}"
+    return _facts(name, result.first, result.started, variants, outcome, swept)
+
+
+def _variants(result: RunResult) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": summary.name,
+            "throughput_per_s": summary.throughput,
+            "ratio": summary.comparison.ratio if summary.comparison else None,
+        }
+        for summary in result.summaries
+    ]
+
+
+def _facts(
+    name: str,
+    run: RunResult,
+    started: float,
+    variants: list[dict[str, Any]],
+    outcome: str,
+    swept: str | None,
+) -> dict[str, Any]:
     return {
         "name": name,
-        "started_unix_s": result.started,
-        "lab": result.lab,
-        "runtime": result.runtime,
-        "variants": [
-            {
-                "name": summary.name,
-                "throughput_per_s": summary.throughput,
-                "ratio": summary.comparison.ratio if summary.comparison else None,
-            }
-            for summary in result.summaries
-        ],
-        "result": _outcome(result),
+        "started_unix_s": started,
+        "lab": run.lab,
+        "runtime": run.runtime,
+        "sweep": swept,
+        "variants": variants,
+        "result": outcome,
     }
 
 

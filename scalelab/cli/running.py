@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from scalelab.errors import EnvironmentLacks
 if TYPE_CHECKING:
     from scalelab.load.pool import Pool
     from scalelab.model import Budget, Cluster, Lab, Load, RunResult, Variant
+    from scalelab.report.sweep import Sweep
 
 
 @dataclass(frozen=True)
@@ -58,25 +59,36 @@ def measure(plan: Plan, clusters: Mapping[str, Cluster], pool: Pool) -> RunResul
         )
 
 
-@contextlib.contextmanager
-def clusters(plan: Plan) -> Iterator[dict[str, Cluster]]:
-    """Every variant's cluster, brought up where it is not up already and then taken down again."""
+def choose_runtime(plan: Plan) -> str:
+    """The runtime to use, said where the user left it open."""
     from scalelab import catalog
 
-    topologies = {v.name: catalog.topology(v.topology, v.params) for v in plan.variants}
-    chosen, why = config.choose_runtime(plan.runtime, list(topologies.values()))
+    topologies = [catalog.topology(v.topology, v.params) for v in plan.variants]
+    chosen, why = config.choose_runtime(plan.runtime, topologies)
     if plan.runtime == "auto":
         output.note(f"runtime: {chosen} ({why})")
-    clusters = config.clusters()
+    return chosen
+
+
+@contextlib.contextmanager
+def clusters(plan: Plan, taken: Collection[str] = ()) -> Iterator[dict[str, Cluster]]:
+    """Every variant's cluster, brought up where it is not up already and then taken down again.
+
+    Parameters
+    ----------
+    taken : names of clusters in use for other variants.
+    """
+    from scalelab import catalog
+
+    runtime, clusters = choose_runtime(plan), config.clusters()
     with contextlib.ExitStack() as stack:
         found: dict[str, Cluster] = {}
         for variant in plan.variants:
             name = options.cluster_name(f"bench-{plan.name}-{variant.name}"[:40])
             with output.stderr().status(f"bringing {variant.name} up …"):
-                taken = [cluster.name for cluster in found.values()]
-                borrowed = clusters.borrowed(
-                    name, topologies[variant.name], chosen, plan.budget, taken
-                )
+                in_use = [*taken, *(cluster.name for cluster in found.values())]
+                topology = catalog.topology(variant.topology, variant.params)
+                borrowed = clusters.borrowed(name, topology, runtime, plan.budget, in_use)
                 found[variant.name] = stack.enter_context(borrowed)
         yield found
 
@@ -91,6 +103,36 @@ def keep(result: RunResult) -> None:
         output.note(f"this run is not kept: {error}")
     else:
         output.note(f"kept as {name}; see it again with: scalelab report")
+
+
+def show(
+    result: RunResult | Sweep, json: str | None, csv: str | None, html: str | None, what: str
+) -> None:
+    """Print a run or a sweep, and write it where it was asked for.
+
+    Parameters
+    ----------
+    json, csv, html : files; "-" is stdout, which is then for it alone.
+    what : what it is called.
+
+    Raises
+    ------
+    EnvironmentLacks : some of it could not be written; all that could is.
+    """
+    from scalelab.report import forms
+
+    if "-" not in (json, csv, html):
+        console = output.stdout()
+        console.print(forms.terminal(result, console.width))
+    failed = []
+    for name, text in ((json, forms.json), (csv, forms.csv), (html, forms.page)):
+        if name:
+            try:
+                output.write(name, text(result), "")
+            except EnvironmentLacks as error:
+                failed.append(error.message)
+    if failed:
+        raise EnvironmentLacks("; ".join(failed), f"the {what} is printed above")
 
 
 def _versions(clusters: Mapping[str, Cluster]) -> dict[str, str]:

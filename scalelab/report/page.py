@@ -32,15 +32,15 @@ def render(result: RunResult, changes: compare.Changes | None = None) -> str:
     histograms = [_histogram(summary) for summary in result.summaries]
     sizes = ((plots.WIDE, "wide"), (plots.NARROW, "narrow"))
     ratios = list(_ratios(result))
-    return _template().render(
+    return template("page.html.j2").render(
         result=result,
         changes=changes,
         words=words,
         compare=compare,
         sentences=sentences,
         sheets=list(open_loop.sheets(result)),
-        fact=_fact,
-        ratio=_ratio,
+        fact=fact,
+        ratio=ratio,
         hits=_hits,
         min_rounds=MIN_ROUNDS,
         percent_names=[f"{percent:g}%" for percent in _PERCENTILES],
@@ -61,7 +61,8 @@ def render(result: RunResult, changes: compare.Changes | None = None) -> str:
 
 
 @functools.cache
-def _template() -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
+    """A page to fill in, by the name of its file."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -70,7 +71,7 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html.j2")
+    return environment.get_template(name)
 
 
 def _clean(value: Any) -> Any:
@@ -88,7 +89,7 @@ def _histogram(summary: VariantSummary) -> Histogram | None:
     return Histogram.decode(summary.histogram.encode()) if summary.p50_ms is not None else None
 
 
-def _fact(name: str, value: str | int | float) -> str:
+def fact(name: str, value: str | int | float) -> str:
     """One fact of the host, its unit beside the figure."""
     said = name.removesuffix("_bytes").removesuffix("_share").replace("_", " ")
     if isinstance(value, str):
@@ -98,7 +99,7 @@ def _fact(name: str, value: str | int | float) -> str:
     return f"{said} {words.share(value) if name.endswith('_share') else value}"
 
 
-def _ratio(found: Comparison | None) -> str:
+def ratio(found: Comparison | None) -> str:
     if found is None:
         return ""
     bounds = words.interval(found.low, found.high, words.ratio)
@@ -110,7 +111,7 @@ def _ratios(result: RunResult) -> list[plots.Ratio]:
         plots.Ratio(
             series,
             summary.name,
-            f"{_ratio(found)} {found.verdict}".rstrip(),
+            f"{ratio(found)} {found.verdict}".rstrip(),
             # Without an interval the mark stands alone.
             found.low or found.ratio,
             found.ratio,

@@ -99,6 +99,65 @@ class Ratio:
     high: float
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A throughput as measured at one size, with its interval."""
+
+    at: float
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """What a scaling plot shows of one variant.
+
+    Parameters
+    ----------
+    curves : the Universal Scalability Law and Amdahl's, or the one mean of what is not varied.
+    knee : the size of the highest throughput, where it is in the plot.
+    knee_label : what to write there.
+    """
+
+    series: int
+    measured: Sequence[Measured]
+    curves: Sequence[Sequence[tuple[float, float]]]
+    knee: float | None
+    knee_label: str
+
+
+@dataclass(frozen=True)
+class Whisker:
+    """An interval at a place on the x axis."""
+
+    series: int
+    x: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Knee:
+    """Where a curve is highest, and the place of its label."""
+
+    series: int
+    x: float
+    y: float
+    label: str
+    label_y: float
+    anchor: str
+
+
+@dataclass(frozen=True)
+class Scaling(Plot):
+    """A scaling plot: the curves as lines of their own, beside the dots of what was measured."""
+
+    thin: tuple[Line, ...]
+    whiskers: tuple[Whisker, ...]
+    knees: tuple[Knee, ...]
+
+
 def percentiles(histograms: Sequence[Histogram | None], width: int) -> Plot | None:
     """Latency over percentile, as HdrHistogram plots it: each nine takes as much room.
 
@@ -151,6 +210,52 @@ def rounds(by_round: Sequence[Sequence[float]], width: int) -> Plot:
     return Plot(width, height, left, right, top, bottom, x_ticks, y_ticks, tuple(lines))
 
 
+def scaling(variants: Sequence[Scaled], width: int) -> Scaling:
+    """Throughput over the size, both from 0 up: measured with intervals, and the laws' curves."""
+    left, right, top, bottom, height = _frame(width, 400 if width == WIDE else 320)
+    sizes = sorted({each.at for variant in variants for each in variant.measured})
+    measured = [each for variant in variants for each in variant.measured]
+    # Amdahl's law may rise far above what was measured, and so may the interval of two rounds.
+    curves = [variant.curves[0] for variant in variants if variant.curves]
+    tops = (value for curve in curves for _, value in curve)
+    highest = max(*(each.value for each in measured), *tops, 0.0) or 1.0
+    highest = max(highest, min(1.25 * highest, max(each.high for each in measured)))
+    ticks = _linear(highest)
+    x = _scale(0, sizes[-1] * 1.04, left, right)
+    y = _scale(0, max(highest, ticks[-1]), bottom, top)
+    lines: list[Line] = []
+    thin: list[Line] = []
+    whiskers: list[Whisker] = []
+    knees: list[Knee] = []
+    for variant in variants:
+        dots = tuple((x(each.at), y(each.value)) for each in variant.measured)
+        drawn = [[(x(n), max(top, y(value))) for n, value in curve] for curve in variant.curves]
+        lines.append(Line(variant.series, _points(drawn[0]) if drawn else "", dots))
+        thin.extend(Line(variant.series, _points(curve), ()) for curve in drawn[1:])
+        whiskers.extend(
+            Whisker(variant.series, x(each.at), y(each.low), max(top, y(each.high)))
+            for each in variant.measured
+            if each.high > each.low
+        )
+        if variant.knee is not None:
+            at = min(variant.curves[0], key=lambda point: abs(point[0] - (variant.knee or 0)))
+            place = x(variant.knee)
+            # The label stands where the next measured point is farther away.
+            before = place - max((x(n) for n in sizes if x(n) <= place), default=left)
+            behind = min((x(n) for n in sizes if x(n) > place), default=right) - place
+            label_y = bottom - 8 - 16 * len(knees)
+            anchor = "end" if before > behind else "start"
+            knees.append(Knee(variant.series, place, y(at[1]), variant.knee_label, label_y, anchor))
+    kept: list[Tick] = []
+    for size in reversed(sizes):
+        tick = Tick(x(size), f"{words.number(size)}")
+        if all(abs(tick.at - other.at) >= 10 + 7 * len(tick.text) for other in kept):
+            kept.append(tick)
+    y_ticks = tuple(Tick(y(value), words.thousands(value)) for value in ticks)
+    frame = (width, height, left, right, top, bottom, tuple(reversed(kept)), y_ticks)
+    return Scaling(*frame, tuple(lines), tuple(thin), tuple(whiskers), tuple(knees))
+
+
 def forest(ratios: Sequence[Ratio], width: int) -> Forest | None:
     """Ratios with their intervals on a logarithmic axis; None when there are none."""
     if not ratios:
@@ -162,7 +267,7 @@ def forest(ratios: Sequence[Ratio], width: int) -> Forest | None:
     scale = _scale(math.log(low), math.log(high), left, right)
     kept: list[Tick] = []
     for value in _by_roundness(low, high):
-        tick = Tick(scale(math.log(value)), f"{value:g}x")
+        tick = Tick(scale(math.log(value)), f"{words.number(value)}x")
         if all(abs(tick.at - other.at) >= 46 for other in kept):
             kept.append(tick)
     letters = int((right - left) / 6.4)

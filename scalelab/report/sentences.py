@@ -95,10 +95,10 @@ def claims(result: RunResult) -> RenderableType:
     return grid
 
 
-def warnings(result: RunResult) -> RenderableType:
+def warned(warnings: Iterable[str]) -> RenderableType:
     """One line a warning; what wraps stays under its text."""
     grid = _grid()
-    for warning in result.warnings:
+    for warning in warnings:
         grid.add_row(Text("warning", "yellow bold"), Text(warning))
     return grid
 

@@ -1,76 +1,195 @@
-"""A sweep: one run for each N, the scaling law through them, and its curve. Pure.
+"""A sweep: one run for each size, the scaling laws through them, and both as JSON. Pure.
 
-Each N counts once in the fit, with the mean of its rounds: rounds of one run share its data and
-its moment, so they say little of what another run at this N would have given.
+Each size counts once in the fit, with the mean of its rounds: rounds of one run share its data and
+its moment, so they say little of what another run of this size would have given.
 """
 
 from __future__ import annotations
 
+import functools
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
+from scalelab.errors import Inconclusive, UsageError
 from scalelab.measure import doubts, scaling_law
 from scalelab.measure.scaling_law import Estimate, Law
 from scalelab.measure.summary import WARN_SHARE
-from scalelab.model import RunResult, VariantSummary
-from scalelab.report import document, sentences, words
+from scalelab.model import Params, RunResult, VariantSummary
+from scalelab.report import document, words
 
 SCHEMA = "scalelab.sweep"
-VERSION = 1
-_ROWS, _MOST_COLUMNS, _MARKS = 12, 64, "abcdefghijklmnopqrstuvwxyz"
+VERSION = 2
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The cluster a variant had in one run."""
+
+    topology: str
+    params: Params
+    nodes: int
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run of a sweep.
+
+    Parameters
+    ----------
+    value : of what is varied.
+    shapes : by variant.
+    """
+
+    value: float
+    shapes: Mapping[str, Shape]
+    run: RunResult
+
+
+@dataclass(frozen=True)
+class Laws:
+    """Both laws through one variant's throughput; N is the value in units of the sweep's."""
+
+    universal: Law
+    amdahl: Law
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """The runs of a sweep.
+    """The runs of a sweep, as far as it came.
 
     Parameters
     ----------
-    parameter : what was varied: "clients".
-    runs : by its value, ascending; the same variants in each.
+    parameter : what was varied: "clients", "nodes", "cpus", a parameter of topologies.
+    unit : the value that is N = 1 of the laws: 1 of what is counted, else the smallest value.
+    asked : the values it was to have, ascending.
+    varied : the variants that have the parameter; the others are the same in each run.
+    points : its runs by value, ascending; the same variants in each.
     """
 
     parameter: str
-    runs: Mapping[int, RunResult]
+    unit: float
+    asked: tuple[float, ...]
+    varied: tuple[str, ...]
+    points: tuple[Point, ...]
+
+    @property
+    def first(self) -> RunResult:
+        """The run of the smallest value."""
+        return self.points[0].run
 
     @property
     def variants(self) -> tuple[str, ...]:
         """The names of the variants, baseline first."""
-        return tuple(summary.name for summary in self._first.summaries)
+        return tuple(summary.name for summary in self.first.summaries)
 
     @property
     def counted(self) -> str:
         """What the throughput counts, in the plural."""
-        return words.plural(self._first.counted)
+        return words.plural(self.first.counted)
 
     @property
-    def _first(self) -> RunResult:
-        return next(iter(self.runs.values()))
+    def started(self) -> float:
+        """When the first of its runs began, in seconds since the epoch."""
+        return min(point.run.started for point in self.points)
 
-    def of(self, variant: str) -> dict[int, VariantSummary]:
-        """One variant's figures at each N."""
+    @property
+    def last(self) -> float:
+        """The largest value measured."""
+        return self.points[-1].value
+
+    @property
+    def missing(self) -> tuple[float, ...]:
+        """The values that were asked for and not measured: it broke off."""
+        done = {point.value for point in self.points}
+        return tuple(value for value in self.asked if value not in done)
+
+    @property
+    def clients_vary(self) -> bool:
+        """Whether the clients grew with something else."""
+        loads = {point.run.load.clients for point in self.points}
+        return self.parameter != "clients" and len(loads) > 1
+
+    def of(self, variant: str) -> dict[float, VariantSummary]:
+        """One variant's figures by value."""
         return {
-            n: next(each for each in run.summaries if each.name == variant)
-            for n, run in self.runs.items()
+            point.value: next(each for each in point.run.summaries if each.name == variant)
+            for point in self.points
         }
 
-    def law(self, variant: str) -> Law:
-        """The Universal Scalability Law through one variant's throughput."""
-        return scaling_law.universal(self._points(variant), proportional=True)
+    def mean(self, variant: str) -> float:
+        """The mean throughput over all runs: what there is to say of one that was not varied."""
+        found = [summary.throughput for summary in self.of(variant).values()]
+        return sum(found) / len(found)
 
-    def amdahl(self, variant: str) -> Law:
-        """Amdahl's law through it."""
-        return scaling_law.amdahl(self._points(variant), proportional=True)
+    @functools.cached_property
+    def laws(self) -> dict[str, Laws | None]:
+        """The laws of each varied variant, None where there is none (see ``lawless``)."""
+        return {name: self._laws(name) for name in self.varied}
 
-    def _points(self, variant: str) -> list[tuple[float, float]]:
-        return [(n, summary.throughput) for n, summary in self.of(variant).items()]
+    @property
+    def lawless(self) -> str:
+        """Why there is no law for any variant; "" where there may be."""
+        if len(self.points) < scaling_law.MIN_SIZES:
+            return f"a law needs at least {scaling_law.MIN_SIZES} different values"
+        if self.parameter == "cpus" and not self.budgeted:
+            return "CPU budgets are not enforced here, so nothing was varied"
+        return ""
+
+    @property
+    def budgeted(self) -> bool:
+        """Whether CPU budgets were enforced in every run."""
+        return all(point.run.budgeted for point in self.points)
+
+    def throughput(self, law: Law, value: float) -> float:
+        """What a law expects at a value of the parameter."""
+        return law.throughput(value / self.unit)
+
+    def knee(self, law: Law) -> float | None:
+        """The value of a law's highest throughput, None where it only flattens."""
+        return None if law.knee is None else law.knee * self.unit
+
+    def knee_is_sure(self, law: Law) -> bool:
+        """Whether there is a knee beyond doubt: not from a quick look, nor without budgets."""
+        quick = any(point.run.quick for point in self.points)
+        return law.knee_is_sure and self.budgeted and not quick
+
+    def warnings(self) -> Iterator[str]:
+        """What to doubt, one sentence each."""
+        if self.missing:
+            listed = ", ".join(f"{words.number(value)}" for value in self.missing)
+            yield f"it broke off: {self.parameter} {listed} not measured"
+        for name in self.variants:
+            near = [v for v, each in self.of(name).items() if each.cpu_share >= WARN_SHARE]
+            if near:
+                listed = ", ".join(f"{words.number(value)}" for value in near)
+                yield (
+                    f"{name}: at {listed} {self.parameter} the load generator may have been the "
+                    "limit, and the law its own; try more --workers"
+                )
+        if not self.budgeted:
+            yield "CPU budgets are not enforced here: all nodes share the cores of this machine"
+        runs = [point.run for point in self.points]
+        steal = max(float(run.host.get("steal_share", 0.0)) for run in runs)
+        if steal >= doubts.STEAL:
+            share = f"{steal:.0%}"
+            yield f"other guests of this machine's host took up to {share} of its CPU time (steal)"
+        if any(summary.error_share > 0 for run in runs for summary in run.summaries):
+            yield "some operations failed: --json has how many, of what kind and where"
+
+    def _laws(self, variant: str) -> Laws | None:
+        if self.lawless:
+            return None
+        pairs = [(v / self.unit, each.throughput) for v, each in self.of(variant).items()]
+        try:
+            return Laws(
+                scaling_law.universal(pairs, proportional=True),
+                scaling_law.amdahl(pairs, proportional=True),
+            )
+        except (Inconclusive, UsageError):  # no curve comes near; a throughput of 0
+            return None
 
 
 def dump(sweep: Sweep) -> str:
@@ -79,155 +198,93 @@ def dump(sweep: Sweep) -> str:
         "schema": SCHEMA,
         "version": VERSION,
         "parameter": sweep.parameter,
-        "runs": [{"n": n, "run": document.build(run)} for n, run in sweep.runs.items()],
+        "unit": _number(sweep.unit),
+        "asked": [_number(value) for value in sweep.asked],
+        "varied": list(sweep.varied),
+        "points": [
+            {
+                "value": _number(point.value),
+                "shapes": document.plain(point.shapes),
+                "run": document.build(point.run),
+            }
+            for point in sweep.points
+        ],
         "laws": {
-            name: {"universal": _built(sweep.law(name)), "amdahl": _built(sweep.amdahl(name))}
-            for name in sweep.variants
+            name: laws
+            and {"universal": _law(sweep, laws.universal), "amdahl": _law(sweep, laws.amdahl)}
+            for name, laws in sweep.laws.items()
         },
     }
     return json.dumps(built, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def render(sweep: Sweep, width: int) -> RenderableType:
-    """Everything ``scalelab bench --sweep`` prints.
+def load(text: str, source: str = "the report") -> Sweep:
+    """The sweep in a document. Its laws are fitted anew: they follow from its runs.
 
     Parameters
     ----------
-    width : of the terminal, in columns.
+    source : what to call the document in an error (its file name).
+
+    Raises
+    ------
+    UsageError : it is damaged, of another version, or not a scalelab sweep at all.
     """
-    run = next(iter(sweep.runs.values()))
-    rounds = "1 round" if run.rounds == 1 else f"{run.rounds} rounds"
-    parts = [
-        run.runtime,
-        words.budget(run.budget, enforced=run.budgeted),
-        f"each {rounds} of {words.seconds(run.load.duration_s)}",
-        f"seed {run.load.seed}",
-        *(["quick look"] if run.quick else []),
-    ]
-    return Group(
-        sentences.title(run.lab, parts, width),
-        Text(),
-        _table(sweep),
-        Text(),
-        *(Text(line, no_wrap=True) for line in plot(sweep, width)),
-        Text(),
-        *_sentences(sweep),
-        *(Text(f"warning  {warning}", style="yellow") for warning in _warnings(sweep)),
-    )
+    return read(document.opened(text, source), source)
 
 
-def plot(sweep: Sweep, width: int) -> list[str]:
-    """The measured throughput (a letter a variant) and the laws' curves (dots) in characters."""
-    laws = {name: sweep.law(name) for name in sweep.variants}
-    measured = {
-        name: {n: summary.throughput for n, summary in sweep.of(name).items()} for name in laws
-    }
-    last = max(sweep.runs)
-    top = max(throughput for points in measured.values() for throughput in points.values())
-    top = max(top, *(law.throughput(min(law.knee or last, last)) for law in laws.values()))
-    label = words.thousands(top)
-    columns = max(10, min(_MOST_COLUMNS, width - len(label) - 2))
-    grid = [[" "] * columns for _ in range(_ROWS)]
-
-    def put(n: float, throughput: float, mark: str) -> None:
-        row = round((1 - min(1.0, throughput / top)) * (_ROWS - 1))
-        grid[row][round(n / last * (columns - 1))] = mark
-
-    for law in laws.values():
-        for column in range(columns):
-            n = column / (columns - 1) * last
-            if n >= 1:
-                put(n, law.throughput(n), ".")
-    for name, mark in zip(measured, _MARKS, strict=False):
-        for n, throughput in measured[name].items():
-            put(n, throughput, mark)
-    names = [f"{mark} {name}" for name, mark in zip(laws, _MARKS, strict=False)]
-    left = [label, *[""] * (_ROWS - 2), "0"]
-    return [
-        f"{sweep.counted}/s:  {'   '.join(names)}   . scaling law",
-        *(
-            f"{text:>{len(label)}} |{''.join(row)}".rstrip()
-            for text, row in zip(left, grid, strict=True)
-        ),
-        f"{'':>{len(label)}} +{'-' * columns}",
-        f"{'':>{len(label)}}  0{f'{last} {sweep.parameter}':>{columns - 1}}",
-    ]
+def read(opened: dict[str, Any], source: str) -> Sweep:
+    """The sweep in a document that is open; raises as ``load`` does."""
+    body = document.versioned(opened, SCHEMA, VERSION, source)
+    try:
+        laws, points = body.pop("laws", None), body.get("points")
+        if isinstance(points, list):
+            body["points"] = [
+                _open(point, f"{source}, points[{i}]") for i, point in enumerate(points)
+            ]
+        sweep = document.fit(Sweep, body)
+        assert isinstance(sweep, Sweep)
+        _must_agree(sweep)
+        if not isinstance(laws, dict) or set(laws) != set(sweep.varied):
+            raise document.Damaged("laws are not those of its varied variants")
+    except document.Damaged as error:
+        raise document.damaged(source, error) from None
+    return sweep
 
 
-def _table(sweep: Sweep) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
-    table.add_column(Text(sweep.parameter), justify="right", no_wrap=True)
-    for name in sweep.variants:
-        table.add_column(Text(f"{name}\n{sweep.counted}/s [95%]"), justify="right")
-    figures = {name: sweep.of(name) for name in sweep.variants}
-    for n in sweep.runs:
-        table.add_row(Text(f"{n:,}"), *(Text(_figure(figures[name][n])) for name in figures))
-    return table
+def _open(point: Any, source: str) -> Any:
+    """A point with its run read, which is a document of its own and must be one."""
+    if not isinstance(point, dict) or not isinstance(point.get("run"), dict):
+        return point
+    return {**point, "run": document.plain(document.read(point["run"], source))}
 
 
-def _figure(summary: VariantSummary) -> str:
-    around = words.spread(summary.throughput, summary.throughput_high)
-    return f"{words.thousands(summary.throughput)} {around}".rstrip()
+def _must_agree(sweep: Sweep) -> None:
+    """Raise Damaged where parts that fit the schema do not fit each other."""
+    values = [point.value for point in sweep.points]
+    if not values:
+        raise document.Damaged("it has no points")
+    for name, given in (("asked", list(sweep.asked)), ("points", values)):
+        if given != sorted(set(given)):
+            raise document.Damaged(f"{name} are not ascending")
+    if not set(values) <= set(sweep.asked):
+        raise document.Damaged("points has a value that was not asked for")
+    if not 0 < sweep.unit <= sweep.asked[0] or not math.isfinite(sweep.asked[-1] / sweep.unit):
+        raise document.Damaged(f"unit is {words.number(sweep.unit)}")
+    names = sweep.variants
+    if not sweep.varied or not set(sweep.varied) <= set(names):
+        raise document.Damaged("varied are not of its variants")
+    if len(set(sweep.varied)) < len(sweep.varied):
+        raise document.Damaged("varied has a name twice")
+    for index, point in enumerate(sweep.points):
+        if tuple(summary.name for summary in point.run.summaries) != names:
+            raise document.Damaged(f"points[{index}].run has other variants than the first")
+        if set(point.shapes) != set(names):
+            raise document.Damaged(f"points[{index}].shapes are not those of its variants")
+        if (point.run.lab, point.run.counted) != (sweep.first.lab, sweep.first.counted):
+            raise document.Damaged(f"points[{index}].run is of another lab than the first")
 
 
-def _sentences(sweep: Sweep) -> Iterator[Text]:
-    for name in sweep.variants:
-        law, amdahl = sweep.law(name), sweep.amdahl(name)
-        yield Text(f"{name}: {_knee(law, sweep)}.")
-        yield Text(
-            f"  universal law: contention {_estimate(law.contention)}, coherency "
-            f"{_estimate(law.coherency)}, one alone {_estimate(law.single)} {sweep.counted}/s"
-            f"{_explained(law)}; Amdahl's: contention {_estimate(amdahl.contention)}"
-            f"{_explained(amdahl)} (± standard error).",
-            style="dim",
-        )
-
-
-def _knee(law: Law, sweep: Sweep) -> str:
-    if law.knee is None:
-        return "no knee: by the law it only flattens"
-    figure = f"{law.knee:.0f}" if law.knee >= 10 else words.digits(law.knee, 2)
-    peak = f"{words.thousands(law.throughput(law.knee))} {sweep.counted}/s"
-    said = f"knee at {figure} {sweep.parameter} ({peak})"
-    if law.knee > max(sweep.runs):
-        said += ", beyond what was measured"
-    quick = any(run.quick for run in sweep.runs.values())
-    return said if law.knee_is_sure and not quick else f"{said}, but it may be noise"
-
-
-def _estimate(value: Estimate) -> str:
-    error = "" if value.error is None else f" ± {_short(value.error, 2)}"
-    return f"{_short(value.value, 3)}{error}"
-
-
-def _short(value: float, digits: int) -> str:
-    # An exponent rather than a coherency of 0.00000, which is not nothing.
-    return words.thousands(value) if value >= 100 else f"{value:.{digits}g}"
-
-
-def _explained(law: Law) -> str:
-    return "" if law.r_squared is None else f", r² {law.r_squared:.3f}"
-
-
-def _warnings(sweep: Sweep) -> Iterator[str]:
-    for name in sweep.variants:
-        near = [n for n, each in sweep.of(name).items() if each.cpu_share >= WARN_SHARE]
-        if near:
-            listed = ", ".join(map(str, near))
-            yield (
-                f"{name}: at {listed} {sweep.parameter} the load generator may have been the "
-                "limit, and the law its own; try more --workers"
-            )
-    if any(not run.budgeted for run in sweep.runs.values()):
-        yield "CPU budgets are not enforced here: all nodes share the cores of this machine"
-    steal = max(float(run.host.get("steal_share", 0.0)) for run in sweep.runs.values())
-    if steal >= doubts.STEAL:
-        yield f"other guests of this machine's host took up to {steal:.0%} of its CPU time (steal)"
-    if any(s.error_share > 0 for run in sweep.runs.values() for s in run.summaries):
-        yield "some operations failed: --json has how many, of what kind and where"
-
-
-def _built(law: Law) -> dict[str, Any]:
+def _law(sweep: Sweep, law: Law) -> dict[str, Any]:
     def pair(key: str, estimate: Estimate, unit: str = "") -> dict[str, float | None]:
         return {f"{key}{unit}": estimate.value, f"{key}_error{unit}": estimate.error}
 
@@ -236,6 +293,11 @@ def _built(law: Law) -> dict[str, Any]:
         **pair("contention", law.contention),
         **pair("coherency", law.coherency),
         "r_squared": law.r_squared,
-        "knee": law.knee,
-        "knee_is_sure": law.knee_is_sure,
+        "knee": sweep.knee(law),
+        "knee_is_sure": sweep.knee_is_sure(law),
     }
+
+
+def _number(value: float) -> float:
+    """A whole number as one, so that a document has 4 and not 4.0 replicas."""
+    return int(value) if value == int(value) else value

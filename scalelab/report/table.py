@@ -50,7 +50,7 @@ def render(result: RunResult, width: int) -> RenderableType:
         *sentences.found(result),
         *sentences.method(result),
         sentences.claims(result),
-        sentences.warnings(result),
+        sentences.warned(result.warnings),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Iterator, Sequence
 
 from scalelab.model import RunResult, VariantSummary
 
@@ -49,13 +50,25 @@ _COLUMNS = (
 
 def render(result: RunResult) -> str:
     """The table with its header; lines end as RFC 4180 wants (CR LF)."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    rounds = (f"round_{number + 1}_per_s" for number in range(result.rounds))
-    writer.writerow([*_COLUMNS, *rounds])
+    return written([header(result), *rows(result)])
+
+
+def header(result: RunResult) -> list[str]:
+    """The names of the columns."""
+    return [*_COLUMNS, *(f"round_{number + 1}_per_s" for number in range(result.rounds))]
+
+
+def rows(result: RunResult) -> Iterator[list[str | int | float | None]]:
+    """A row a variant."""
     for summary in result.summaries:
         row = _row(result, summary)
-        writer.writerow([*(row[column] for column in _COLUMNS), *summary.by_round])
+        yield [*(row[column] for column in _COLUMNS), *summary.by_round]
+
+
+def written(rows: Iterable[Sequence[object]]) -> str:
+    """Rows as CSV."""
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
     return text.getvalue()
 
 

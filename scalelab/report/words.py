@@ -80,6 +80,11 @@ def ratio(value: float) -> str:
     return f"{value:.2f}" if 0.1 <= value < 10 else digits(value, 3 if value >= 10 else 2)
 
 
+def number(value: float) -> str:
+    """A number as it was given: 16, 10,000, 0.25."""
+    return f"{value:,.12g}"
+
+
 def seconds(value: float) -> str:
     """3 s, 0.5 s."""
     return f"{value:g} s"

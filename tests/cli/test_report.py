@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from scalelab.cli import bench, output, running
-from scalelab.report import document
+from scalelab.cli import output, running
+from scalelab.report import document, sweep
 from scalelab.runs import Runs
 from tests import made_up
 from tests.conftest import Run, environment, leftovers
@@ -50,10 +50,10 @@ def test_list(run: Run, kept: list[str], state: Path) -> None:
     (state / "runs" / "20240101T000000Z-odd.json").write_text("{")
     done = run("report", "--list", "--json")
     read = json.loads(done.stdout)
-    assert (read["schema"], read["version"]) == ("scalelab.runs", 1)
+    assert (read["schema"], read["version"]) == ("scalelab.runs", 2)
     assert [row["name"] for row in read["runs"]] == kept[::-1]
     assert list(read["runs"][0]) == [
-        *("name", "started_unix_s", "lab", "runtime", "variants", "result")
+        *("name", "started_unix_s", "lab", "runtime", "sweep", "variants", "result")
     ]
     assert read["runs"][0]["result"] == "refuted"
     assert [row["name"] for row in read["unreadable"]] == ["20240101T000000Z-odd"]
@@ -97,6 +97,23 @@ def test_compared(run: Run, kept: list[str]) -> None:
     assert refused.stdout == ""
 
 
+def test_a_sweep(run: Run, kept: list[str], state: Path) -> None:
+    swept = made_up.sized()
+    name = Runs(state).keep(sweep.dump(swept), "replication", swept.started + 300)
+    assert "two-replicas: no knee" in run("report").stdout
+    assert run("report", name, "--json").stdout == sweep.dump(swept)
+    assert len(run("report", name, "--csv").stdout.splitlines()) == 9
+    assert "Scalability" in run("report", name, "--html", "-").stdout
+    assert "sweep of" in run("report", "--list").stdout
+    listed = json.loads(run("report", "--list", "--json").stdout)["runs"][0]
+    assert (listed["name"], listed["sweep"]) == (name, "replicas=1,2,3,4")
+    assert [each["name"] for each in listed["variants"]] == ["single", "two-replicas"]
+    for pair in ((name, kept[0]), (kept[0], name)):
+        refused = run("report", *pair, code=2)
+        assert "a sweep of replicas cannot be compared" in refused.stderr
+        assert refused.stdout == ""
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -105,6 +122,8 @@ def test_compared(run: Run, kept: list[str]) -> None:
         (b'{"schema": "scalelab.run", "version": 1}', "has version 1 of the schema, not 3"),
         (b'{"metrics": {}}', "not a scalelab run"),
         (document.dump(REPLICATION).encode()[:-400], "damaged"),
+        (b'{"schema": "scalelab.sweep", "version": 1}', "has version 1 of the schema, not 2"),
+        (sweep.dump(made_up.swept()).replace("clients", "\\u001b[2J", 1).encode(), "damaged"),
     ],
 )
 def test_what_is_not_a_run(run: Run, tmp_path: Path, content: bytes, says: str) -> None:
@@ -148,7 +167,7 @@ def test_a_run_that_cannot_be_kept_is_printed(
     state.mkdir()
     (state / "runs").write_text("in the way")
     running.keep(REPLICATION)
-    bench._print(REPLICATION, None, None, None)
+    running.show(REPLICATION, None, None, None, "run")
     said = capsys.readouterr()
     assert "".join(said.err.splitlines()).startswith("this run is not kept: ")
     assert "two-replicas" in said.out

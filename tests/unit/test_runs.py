@@ -82,3 +82,12 @@ def test_a_file_where_the_folder_should_be(runs):
     runs.folder.write_text("")
     with pytest.raises(EnvironmentLacks, match="cannot be written"):
         runs.keep("{}", "caching", AT)
+
+
+def test_a_longer_document_takes_the_place_of_one_that_was_kept(runs):
+    name = runs.keep("1", "caching", AT)
+    runs.replace(name, "1 2")
+    assert runs.path(name).read_text() == "1 2"
+    assert runs.path(name).stat().st_mode & 0o777 == 0o600
+    assert runs.names() == [name]
+    assert sorted(path.name for path in runs.folder.iterdir()) == [f"{name}.json", "latest"]

@@ -21,3 +21,15 @@ def caching():
 def staged():
     """An open loop of three stages, one of which one variant could not take."""
     return made_up.staged()
+
+
+@pytest.fixture
+def swept():
+    """A sweep of clients: a variant with a knee at about 14, and one that flattens."""
+    return made_up.swept()
+
+
+@pytest.fixture
+def sized():
+    """A sweep of replicas beside a constant baseline."""
+    return made_up.sized()
