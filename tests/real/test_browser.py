@@ -15,7 +15,7 @@ from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 
 from scalelab.model import RunResult
-from scalelab.report import page
+from scalelab.report import page, sweep_page
 from tests import made_up
 from tests.conftest import skip_or_fail
 
@@ -150,6 +150,8 @@ PAGES: dict[str, tuple[Callable[[], str], int]] = {
     "two variants": (lambda: page.render(made_up.caching()), 3),
     "open loop": (lambda: page.render(open_loop()), 3),
     "long names": (lambda: page.render(long_names()), 3),
+    "a sweep of clients": (lambda: sweep_page.render(made_up.swept()), 1),
+    "a sweep of replicas": (lambda: sweep_page.render(made_up.sized()), 1),
 }
 
 
