@@ -96,12 +96,13 @@ def _unsent(summaries: Iterable[VariantSummary], said: Collection[str]) -> Itera
 
 def _clients(summaries: Iterable[VariantSummary], load: Load) -> Iterator[str]:
     """Where the number of clients, and not only the servers, made requests wait."""
+    busy = f"all {load.clients} were" if load.clients > 1 else "the only one was"
     for summary in summaries:
         waited, tail = summary.client_wait_p99_ms, summary.p99_ms
         if waited is not None and tail is not None and _matters(waited, tail):
             yield (
-                f"{summary.name}: requests waited for a free client (p99 {waited:,.0f} ms), all "
-                f"{load.clients} were busy: with more --clients the servers would have them sooner"
+                f"{summary.name}: requests waited for a free client (p99 {waited:,.0f} ms), {busy} "
+                "busy: with more --clients the servers would have them sooner"
             )
 
 

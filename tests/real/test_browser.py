@@ -148,6 +148,7 @@ def long_names() -> RunResult:
 PAGES: dict[str, tuple[Callable[[], str], int]] = {
     "three variants": (lambda: page.render(made_up.replication()), 3),
     "two variants": (lambda: page.render(made_up.caching()), 3),
+    "an open loop in stages": (lambda: page.render(made_up.staged()), 3),
     "open loop": (lambda: page.render(open_loop()), 3),
     "long names": (lambda: page.render(long_names()), 3),
     "a sweep of clients": (lambda: sweep_page.render(made_up.swept()), 1),
