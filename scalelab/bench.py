@@ -12,20 +12,37 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
-from scalelab.errors import CheckFailed, EnvironmentLacks, ScalelabError, UnknownName, UsageError
+from scalelab.errors import (
+    CheckFailed,
+    EnvironmentLacks,
+    ScalelabError,
+    UnknownName,
+    UsageError,
+    WorkerLost,
+)
 from scalelab.measure import claims, host, metrics
 from scalelab.measure.doubts import doubts
 from scalelab.measure.summary import overloaded, summarize
 from scalelab.model import Cluster, Lab, Load, Places, RunResult, Slice, Variant, WorkerReport
 from scalelab.protocols import Workload
 
+_MAX_LOST = 3
+_Part = TypeVar("_Part")
 _WHICH_NODE = "see which node is down with: scalelab status, and why with: scalelab logs NODE"
 
 
 class Driver(Protocol):
-    """What drives one slice (``load.pool.Pool``)."""
+    """What drives one slice: processes here (``load.pool``), or Dask workers (``load.remote``)."""
+
+    where: str
+    """Where the load comes from, in a few words; "" for this machine."""
+
+    @property
+    def workers(self) -> int:
+        """How many workers there are."""
 
     def run(
         self,
@@ -34,7 +51,13 @@ class Driver(Protocol):
         options: Mapping[str, float | int | str | bool],
         load: Load,
     ) -> tuple[WorkerReport, ...]:
-        """Drive a workload for one slice and return what each worker saw."""
+        """Drive a workload for one slice and return what each worker saw.
+
+        Raises
+        ------
+        WorkerLost : a worker went; another slice can be driven.
+        CheckFailed : the workload broke, or no worker is left.
+        """
 
     def completed(self) -> int:
         """Operations completed in the slice so far; read from another thread."""
@@ -57,6 +80,9 @@ class Progress(Protocol):
     def sliced(self, variant: str, round: int) -> None:
         """The slice has ended."""
 
+    def discarded(self, why: str, slices: int) -> None:
+        """What was driven counts for nothing; so many slices are done that count."""
+
 
 class Silent:
     """Progress nobody sees."""
@@ -70,6 +96,8 @@ class Silent:
     ) -> None: ...
 
     def sliced(self, variant: str, round: int) -> None: ...
+
+    def discarded(self, why: str, slices: int) -> None: ...
 
 
 def run(
@@ -90,7 +118,8 @@ def run(
     Parameters
     ----------
     clusters : the cluster of each variant to run, in the order of the table, baseline first.
-    load : of one slice; its seed also decides the order of the variants.
+    load : of one slice; its seed also decides the order of the variants. The workers are the
+        pool's.
     workloads : by name (``catalog.workloads``).
     quick : a first look: no verdicts, no claims judged.
     versions : of the servers, by service.
@@ -108,23 +137,25 @@ def run(
     progress = progress or Silent()
     started, facts, steal = time.time(), host.facts(), host.Steal()
     _load_data(variants, clusters, workloads, progress)
+    if pool.where:
+        facts["load_from"] = pool.where
+    load = replace(load, workers=pool.workers)
+    discarded = _Discarded(progress)
     for name, variant in variants.items():
         # A rehearsal: caches fill and servers settle after the load before anything counts.
         progress.rehearsing(name, pool.completed)
         rehearsed = replace(load, seed=_derive(load.seed, "rehearsal", 0))
-        _drive(pool, variant, clusters[name].places, rehearsed, "its rehearsal")
+        rehearse = partial(_drive, pool, variant, clusters[name].places, rehearsed, "its rehearsal")
+        discarded.until_whole(rehearse, f"the rehearsal of {name}", 0)
     slices: list[Slice] = []
     for number in range(rounds):
         # The same keys and arrivals for all variants of a round; others in the next.
         drawn = replace(load, seed=_derive(load.seed, "slice", number))
-        for place, name in enumerate(order(list(variants), load.seed, number)):
-            progress.slice(name, number, rounds, drawn, pool.completed)
-            reports = _drive(
-                pool, variants[name], clusters[name].places, drawn, f"round {number + 1}"
-            )
-            progress.sliced(name, number)
-            _must_answer(name, number, reports, lab.counted)
-            slices.append(Slice(name, number, place, reports))
+        names = order(list(variants), load.seed, number)
+        drive = partial(
+            _round, pool, lab.counted, variants, clusters, drawn, names, number, rounds, progress
+        )
+        slices += discarded.until_whole(drive, f"round {number + 1}", len(slices))
     if (share := steal.share()) is not None:
         facts["steal_share"] = round(share, 4)
     summaries = summarize(lab, list(variants), slices, load, quick=quick)
@@ -148,6 +179,7 @@ def run(
         summaries=summaries,
         claims=claims.judge(lab, summaries, budgeted=budgeted, quick=quick),
         warnings=(
+            *discarded.why,
             *_unequal([clusters[name] for name in variants]),
             *doubts(
                 summaries,
@@ -160,6 +192,66 @@ def run(
             ),
         ),
     )
+
+
+def _round(
+    pool: Driver,
+    counted: str,
+    variants: Mapping[str, Variant],
+    clusters: Mapping[str, Cluster],
+    load: Load,
+    names: Sequence[str],
+    number: int,
+    rounds: int,
+    progress: Progress,
+) -> list[Slice]:
+    """One slice of each variant, in this order."""
+    slices = []
+    for place, name in enumerate(names):
+        progress.slice(name, number, rounds, load, pool.completed)
+        places, part = clusters[name].places, f"round {number + 1}"
+        reports = _drive(pool, variants[name], places, load, part)
+        progress.sliced(name, number)
+        _must_answer(name, number, reports, counted)
+        slices.append(Slice(name, number, place, reports))
+    return slices
+
+
+class _Discarded:
+    """Parts of the run that lost a load worker, and so were driven again.
+
+    Attributes
+    ----------
+    why : a sentence for each.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self.why: list[str] = []
+        self._progress = progress
+
+    def until_whole(self, drive: Callable[[], _Part], part: str, slices: int) -> _Part:
+        """Drive a part until no worker is lost in it.
+
+        Parameters
+        ----------
+        slices : how many are done that count.
+
+        Raises
+        ------
+        CheckFailed : too many workers were lost.
+        """
+        while True:
+            try:
+                return drive()
+            except WorkerLost as loss:
+                self.why.append(f"{part} was discarded and driven again: {loss.message}")
+                if len(self.why) >= _MAX_LOST:
+                    raise CheckFailed(
+                        f"{_MAX_LOST} load workers were lost, the last one in {part}: "
+                        f"{loss.message}",
+                        loss.hint or "see the logs of the load workers",
+                    ) from loss
+                self._progress.discarded(self.why[-1], slices)
 
 
 def order(names: Sequence[str], seed: int, round: int) -> list[str]:
@@ -217,6 +309,8 @@ def _drive(
     """One slice; whatever breaks in it names the variant and the part of the run."""
     try:
         return pool.run(places, variant.workload, variant.options, load)
+    except WorkerLost:
+        raise
     except CheckFailed as error:
         raise CheckFailed(
             f"{variant.name} broke off in {part}: {_reason(error)}",

@@ -3,7 +3,8 @@
 ScalelabError
 ├─ CheckFailed            a check or claim failed                    exit 1
 │  ├─ Busy                another scalelab is working on the cluster exit 1
-│  └─ AnswerFailed        a learner's file does not do what it should exit 1
+│  ├─ AnswerFailed        a learner's file does not do what it should exit 1
+│  └─ WorkerLost          a slice lost one of its load workers       exit 1
 ├─ UsageError             what was asked makes no sense              exit 2
 │  └─ UnknownName         no such topology, lab, node, ...           exit 2
 ├─ RequestFailed          a workload's request; counted by its kind  exit 1
@@ -55,6 +56,10 @@ class Busy(CheckFailed):
 
 class AnswerFailed(CheckFailed):
     """A learner's file raised, did not end, returned the wrong thing, or failed its check."""
+
+
+class WorkerLost(CheckFailed):
+    """A load worker went in the middle of a slice; what is left can drive the next one."""
 
 
 class RequestFailed(ScalelabError):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _ROUNDS, _DURATION_S, _WARMUP_S = 5, 3.0, 1.0
 _QUICK_ROUNDS, _QUICK_DURATION_S, _QUICK_WARMUP_S = 2, 1.0, 0.5
 _OPEN_LOOP_CLIENTS = 64
+_MOST_WORKERS = 1000
 
 
 def register(app: typer.Typer) -> None:
@@ -77,8 +78,13 @@ def bench(
         typer.Option(envvar="SCALELAB_SEED", help="Of keys, arrivals and the order of variants."),
     ] = 42,
     workers: Annotated[
-        int, typer.Option(envvar="SCALELAB_WORKERS", min=1, help="Processes that make the load.")
-    ] = 1,
+        str,
+        typer.Option(
+            envvar="SCALELAB_WORKERS",
+            metavar="N",
+            help="Processes that make the load, or tcp://HOST:PORT of a Dask scheduler.",
+        ),
+    ] = "1",
     quick: Annotated[bool, typer.Option("--quick", help="A first look: no verdicts.")] = False,
     fail_if: Annotated[
         list[str] | None,
@@ -132,15 +138,18 @@ def bench(
         rate = fail_if = None
         clients = None if key == sweeping.CLIENTS else clients
     chosen = _chosen(found, variants)
+    scheduler = _scheduler(workers)
+    number = 1 if scheduler else _workers(workers)
     plan = running.Plan(
         name=lab,
         lab=found,
         variants=tuple(chosen),
-        load=_load(found, clients, rate, arrivals, duration, seed, workers, quick),
+        load=_load(found, clients, rate, arrivals, duration, seed, number, quick),
         rounds=rounds or (_QUICK_ROUNDS if quick else _ROUNDS),
         quick=quick,
         runtime=runtime,
         budget=options.budget(cpus, memory),
+        scheduler=scheduler,
     )
     limits = _limits(fail_if or [], chosen)
     output.check_files(json, csv, html)
@@ -195,6 +204,33 @@ def _load(
     )
 
 
+def _workers(text: str) -> int:
+    """How many processes make the load."""
+    digits = text.strip()
+    if digits.isascii() and digits.isdigit() and 1 <= int(digits[:9]) <= _MOST_WORKERS:
+        return int(digits)
+    raise UsageError(
+        f"--workers takes a number from 1 to {_MOST_WORKERS:,}, or the address of a Dask "
+        f"scheduler, not {text!r}",
+        "such as: --workers 2, or --workers tcp://10.0.0.7:8786",
+    )
+
+
+def _scheduler(text: str) -> str:
+    """The address of a Dask scheduler; "" where the text is something else altogether."""
+    import re
+
+    if "://" not in text:
+        return ""
+    found = re.fullmatch(r"(?:tcp|tls)://(?:[\w.-]+|\[[\da-fA-F:.]+\]):(\d{1,5})", text.strip())
+    if found and 1 <= int(found[1]) <= 65535:
+        return found[0]
+    raise UsageError(
+        f"{text!r} is not the address of a Dask scheduler",
+        "it is tcp://HOST:PORT, or tls://HOST:PORT; a scheduler's port is 8786 by default",
+    )
+
+
 def _chosen(lab: Lab, names: str | None) -> list[Variant]:
     if names is None:
         return list(lab.variants)
@@ -216,9 +252,8 @@ def _limits(expressions: list[str], variants: list[Variant]) -> list[Threshold]:
 
 
 def _run(plan: running.Plan) -> RunResult:
-    from scalelab.load.pool import Pool
-
-    with running.clusters(plan) as clusters, Pool(plan.load.workers) as pool:
+    # The load first: workers that are not there are told of before any server is started.
+    with running.pool(plan) as pool, running.clusters(plan) as clusters:
         return running.measure(plan, clusters, pool)
 
 

@@ -12,6 +12,7 @@ from scalelab.errors import EnvironmentLacks
 
 if TYPE_CHECKING:
     from scalelab.load.pool import Pool
+    from scalelab.load.remote import Remote
     from scalelab.model import Budget, Cluster, Lab, Load, RunResult, Variant
     from scalelab.report.sweep import Sweep
 
@@ -27,6 +28,8 @@ class Plan:
     rounds, quick : as ``bench.run`` takes them.
     runtime : auto, local or docker.
     budget : of every node.
+    scheduler : the address of the Dask scheduler whose workers make the load; "" for processes
+        here.
     """
 
     name: str
@@ -37,9 +40,10 @@ class Plan:
     quick: bool
     runtime: str
     budget: Budget
+    scheduler: str = ""
 
 
-def measure(plan: Plan, clusters: Mapping[str, Cluster], pool: Pool) -> RunResult:
+def measure(plan: Plan, clusters: Mapping[str, Cluster], pool: Pool | Remote) -> RunResult:
     """One run on clusters that are up."""
     from scalelab import bench, catalog
     from scalelab.report.progress import RunProgress
@@ -57,6 +61,17 @@ def measure(plan: Plan, clusters: Mapping[str, Cluster], pool: Pool) -> RunResul
             versions=_versions(clusters),
             progress=progress,
         )
+
+
+def pool(plan: Plan) -> Pool | Remote:
+    """The workers of a plan, to be entered."""
+    if plan.scheduler:
+        from scalelab.load.remote import Remote
+
+        return Remote(plan.scheduler)
+    from scalelab.load.pool import Pool
+
+    return Pool(plan.load.workers)
 
 
 def choose_runtime(plan: Plan) -> str:

@@ -77,7 +77,6 @@ def sweep(
 def _points(steps: _Steps) -> Generator[Point, None, None]:
     """Run after run, each kept by who asks before the next begins."""
     from scalelab import bench
-    from scalelab.load.pool import Pool
     from scalelab.report.sweep import Point
 
     # In random order: a machine that grows hot, or a table that grows, must not look like a law.
@@ -87,7 +86,7 @@ def _points(steps: _Steps) -> Generator[Point, None, None]:
     runtime = running.choose_runtime(plans[-1])
     names = [variant.name for variant in plans[0].variants]
     resting = _only(plans[0], [name for name in names if name not in steps.moved], runtime)
-    with running.clusters(resting) as rest, Pool(plans[0].load.workers) as pool:
+    with running.pool(plans[0]) as pool, running.clusters(resting) as rest:
         taken = [cluster.name for cluster in rest.values()]
         for place, word in enumerate(drawn, start=1):
             output.note(f"run {place} of {len(drawn)}: {word} {steps.key}")

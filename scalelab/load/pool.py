@@ -1,4 +1,4 @@
-"""Worker processes on this machine, and one slice spread over them."""
+"""Worker processes on this machine that share a few words of memory with this one."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_any
 from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any
 
-from scalelab.errors import CheckFailed
+from scalelab.errors import WorkerLost
 from scalelab.load.shared import Shared
-from scalelab.load.worker import SliceTask, run_slice
-from scalelab.model import Load, Places, WorkerReport
+from scalelab.load.spread import Spread
+from scalelab.load.worker import SliceTask
+from scalelab.model import WorkerReport
 
-_POLL_S = 0.1
 _ABORT_S = 1.5
 
 
-class Pool:
+class Pool(Spread):
     """Worker processes that stay for a whole run; they die with this process, however it ends.
+
+    An interrupt ends a slice within moments, a second one kills the workers. One that dies is
+    replaced.
 
     Parameters
     ----------
@@ -36,18 +37,17 @@ class Pool:
     """
 
     def __init__(self, workers: int, most: int | None = None) -> None:
-        self.workers = workers
-        self._most = max(workers, most or workers)
+        # One process each, so that a worker's part of a slice is always the same process's.
+        super().__init__(())
+        self._first, self._most = workers, max(workers, most or workers)
         self._context = multiprocessing.get_context("spawn")
         self._shared = Shared(self._context, self._most)
         # Nothing is ever sent: the workers see it close when we are gone.
         self._lifeline, self._life = self._context.Pipe(duplex=False)
-        # One process each, so that a worker's part of a slice is always the same process's.
-        self._executors: list[ProcessPoolExecutor] = []
         self._processes: set[BaseProcess] = set()
 
     def __enter__(self) -> Pool:
-        self._start(self.workers)
+        self._start(self._first)
         return self
 
     def __exit__(
@@ -58,52 +58,11 @@ class Pool:
     ) -> None:
         self.kill()
 
-    def run(
-        self,
-        places: Places,
-        workload: str,
-        options: Mapping[str, float | int | str | bool],
-        load: Load,
-        progress: Callable[[int], None] | None = None,
-    ) -> tuple[WorkerReport, ...]:
-        """Drive one slice: clients and rate are spread over the workers.
-
-        Parameters
-        ----------
-        workload : its name; options : the variant's options for it.
-        load : the whole slice's; ``load.workers`` beyond the pool's or the clients' are not used.
-        progress : called about ten times a second with the operations completed so far.
-
-        Raises
-        ------
-        CheckFailed : the workload broke, or a worker died. The pool is of no more use then.
-        KeyboardInterrupt : after the workers ended their slice; a second one kills them.
-        """
-        load = replace(load, workers=min(load.workers, load.clients, self.workers))
-        self._shared.reset()
-        tasks = [SliceTask(places, workload, options, load, n) for n in range(load.workers)]
-        futures = [
-            executor.submit(run_slice, task)
-            for executor, task in zip(self._executors, tasks, strict=False)
-        ]
-        try:
-            self._watch(futures, progress)
-            return tuple(future.result() for future in futures)
-        except BrokenProcessPool:
-            self._abort(futures)
-            raise CheckFailed(
-                "a load worker died", "perhaps the machine ran out of memory: see its log"
-            ) from None
-        except BaseException:
-            self._abort(futures)
-            raise
-
     def grow(self) -> bool:
         """Add a worker for the slices to come; False when there are as many as may be."""
         if self.workers >= self._most:
             return False
         self._start(1)
-        self.workers += 1
         return True
 
     def completed(self) -> int:
@@ -140,14 +99,10 @@ class Pool:
             self.kill()
             raise
 
-    def _watch(self, futures: list[Future[Any]], progress: Callable[[int], None] | None) -> None:
-        pending = set(futures)
-        while pending:
-            done, pending = wait(pending, _POLL_S, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()  # one that failed ends the wait for the others
-            if progress is not None:
-                progress(self.completed())
+    def _submit(self, task: SliceTask) -> Future[WorkerReport]:
+        if task.worker == 0:
+            self._shared.reset()
+        return super()._submit(task)
 
     def _abort(self, futures: list[Future[Any]]) -> None:
         self._shared.stop()
@@ -158,6 +113,24 @@ class Pool:
             raise
         if late:
             self.kill()
+
+    def _lost(self, futures: list[Future[Any]]) -> WorkerLost:
+        """All of them anew: the others are in the middle of a slice that nobody wants any more."""
+        ended = sorted({p.exitcode for p in self._processes if p.exitcode is not None})
+        workers = self.workers
+        self.kill()
+        self._executors, self._processes = [], set()
+        self._lifeline, self._life = self._context.Pipe(duplex=False)
+        self._start(workers)
+        return WorkerLost(
+            f"a load worker died{''.join(f' ({_how(code)})' for code in ended[:1])}",
+            "perhaps the machine ran out of memory: see its log",
+        )
+
+
+def _how(code: int) -> str:
+    """An exit code in words."""
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
 @contextlib.contextmanager

@@ -138,11 +138,13 @@ class Recorder:
         self.per_second[second] += done.total()
         for kind, batch in self.response.items():
             if batch:
-                self._histograms.setdefault(kind, Histogram()).record(batch)
+                # A copy: numpy's view of it lasts as long as a sampling profiler (Dask has one)
+                # holds the frame, and an array cannot shrink as long as it is viewed.
+                self._histograms.setdefault(kind, Histogram()).record(batch[:])
                 # Emptied in place: sessions may hold on to it.
                 del batch[:]
         if self.lag:
-            self._lag_histogram.record(self.lag)
+            self._lag_histogram.record(self.lag[:])
             del self.lag[:]
 
     def report(self, judge: Staleness) -> WorkerReport:

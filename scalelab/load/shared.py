@@ -33,6 +33,12 @@ class Shared:
         global _current
         _current = self
 
+    @staticmethod
+    def leave() -> None:
+        """This process shares nothing any more."""
+        global _current
+        _current = None
+
     def reset(self) -> None:
         """Before a slice (the pool's side)."""
         for slot in range(len(self.completed)):

@@ -125,7 +125,7 @@ def _machine(load: Load, host: Mapping[str, str | int | float], budgeted: bool) 
             "CPU budgets are not enforced here: all nodes share this machine's cores, so no "
             "scaling claim is judged"
         )
-    if isinstance(cpus, int) and load.workers > cpus > 0:
+    if isinstance(cpus, int) and load.workers > cpus > 0 and "load_from" not in host:
         yield f"{load.workers} workers on {cpus} cores compete with each other and the servers"
     if isinstance(steal, float) and steal >= STEAL:
         yield f"other guests of this machine's host took {steal:.0%} of its CPU time (steal)"

@@ -83,6 +83,12 @@ class RunProgress:
         self._rate.follow(None)
         self._progress.advance(self._task)
 
+    def discarded(self, why: str, slices: int) -> None:
+        """What was driven counts for nothing; so many slices are done that count."""
+        self._rate.follow(None)
+        self._progress.update(self._task, completed=slices)
+        self._progress.console.print(why, style="dim", markup=False, soft_wrap=True)
+
 
 class _Rate(ProgressColumn):
     """Operations per second since the last drawing, smoothed over a few of them."""

@@ -22,6 +22,8 @@ _HEAVY = {
     "yaml",
     "psutil",
     "jinja2",
+    "dask",
+    "distributed",
 }
 _COMMANDS = [
     *("up", "down", "status", "start", "stop", "promote", "url", "logs", "shell"),

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scalelab.errors import CheckFailed
+from scalelab.errors import CheckFailed, WorkerLost
 from scalelab.load.pool import Pool
 from scalelab.measure.histogram import Histogram
 from scalelab.model import Load, Places
@@ -143,16 +143,30 @@ def test_a_failing_slice_says_why_and_leaves_the_pool_usable(places: Places) -> 
         assert len(pool.run(places, "insert_write", {}, _LOAD)) == 2
 
 
-def test_a_worker_that_dies_is_reported(places: Places) -> None:
+def test_a_worker_that_dies_is_reported_and_replaced(places: Places) -> None:
     with Pool(2) as pool:
-        victim = workers_of(os.getpid())[0]
+        before = workers_of(os.getpid())
 
         def kill(completed: int) -> None:
             if completed:
-                victim.kill()
+                before[0].kill()
 
-        with pytest.raises(CheckFailed, match="a load worker died"):
+        with pytest.raises(WorkerLost, match="a load worker died"):
             pool.run(places, "insert_write", {}, _LOAD, kill)
+        assert gone(before, 30)
+        assert pool.workers == len(workers_of(os.getpid())) == 2
+        reports = pool.run(places, "insert_write", {}, _LOAD)
+        assert [report.counts["write"] > 0 for report in reports] == [True, True]
+
+
+def test_a_worker_that_died_between_two_slices_is_reported_too(places: Places) -> None:
+    with Pool(2) as pool:
+        victim = workers_of(os.getpid())[0]
+        victim.kill()
+        assert gone([victim], 30)
+        with pytest.raises(WorkerLost, match="a load worker died"):
+            pool.run(places, "insert_write", {}, _LOAD)
+        assert len(pool.run(places, "insert_write", {}, _LOAD)) == 2
 
 
 def test_workers_die_with_a_killed_parent(program: subprocess.Popen[str]) -> None:

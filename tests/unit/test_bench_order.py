@@ -6,7 +6,14 @@ from collections import Counter
 import pytest
 
 from scalelab import bench
-from scalelab.errors import CheckFailed, EnvironmentLacks, NodeDied, UnknownName, UsageError
+from scalelab.errors import (
+    CheckFailed,
+    EnvironmentLacks,
+    NodeDied,
+    UnknownName,
+    UsageError,
+    WorkerLost,
+)
 from scalelab.measure.histogram import Histogram
 from scalelab.model import Budget, Claim, Cluster, Lab, Load, Topology, Variant, WorkerReport
 
@@ -26,6 +33,9 @@ CLUSTERS = {
 
 class Pool:
     """Answers at once, with the speed each variant is given."""
+
+    where = ""
+    workers = 1
 
     def __init__(self, reads=None, errors=None):
         self.reads = {"a": 1000, "b": 2000, "c": 1000, **(reads or {})}
@@ -57,6 +67,20 @@ class Pool:
 
     def completed(self):
         return 0
+
+
+class LosesWorkers(Pool):
+    """Loses a worker in these of its slices, counted from 0."""
+
+    def __init__(self, *lost):
+        super().__init__()
+        self.lost = lost
+
+    def run(self, places, workload, options, load):
+        reports = super().run(places, workload, options, load)
+        if len(self.calls) - 1 in self.lost:
+            raise WorkerLost("a load worker died", "look at its log")
+        return reports
 
 
 class Workload:
@@ -171,10 +195,16 @@ def test_counted_errors_are_warned_of_and_the_run_goes_on():
 
 def test_warnings_about_the_means():
     unbudgeted = {name: dataclasses.replace(c, budgeted=False) for name, c in CLUSTERS.items()}
-    result = run(clusters=unbudgeted, load=dataclasses.replace(LOAD, workers=999), rounds=3)
+    pool = Pool()
+    pool.workers = 999
+    result = run(pool, clusters=unbudgeted, rounds=3)
     said = "\n".join(result.warnings)
     assert "CPU budgets are not enforced" in said
     assert "999 workers" in said
+    pool.where = "Dask workers of tcp://10.0.0.7:8786"
+    elsewhere = run(pool, clusters=unbudgeted, rounds=3)
+    assert elsewhere.host["load_from"] == pool.where
+    assert "999 workers" not in "\n".join(elsewhere.warnings)  # other machines have their own cores
     assert "a verdict takes 5 rounds" in said
     assert [claim.outcome for claim in result.claims] == ["inconclusive"]
     mixed = {**CLUSTERS, "b": dataclasses.replace(CLUSTERS["b"], budget=Budget(cpus=1.0))}
@@ -198,3 +228,31 @@ def test_a_quick_look_gives_no_verdict():
 def test_what_makes_no_sense(options, error):
     with pytest.raises(error):
         run(**options)
+
+
+def test_a_round_that_lost_a_worker_counts_for_nothing_and_is_driven_again():
+    # Three rehearsals, then round 1; the second slice of round 2 loses a worker.
+    pool = LosesWorkers(3 + 3 + 1)
+    result = run(pool, rounds=2)
+    assert "round 2 was discarded and driven again: a load worker died" in result.warnings
+    assert all(len(summary.by_round) == 2 for summary in result.summaries)
+    names, seeds = zip(*[(name, load.seed) for name, load in pool.calls], strict=True)
+    assert len(pool.calls) == 3 + 3 + 2 + 3
+    assert names[6:8] == names[8:10]  # the whole round, in its order, with its keys
+    assert set(seeds[6:8]) == set(seeds[8:])
+
+
+def test_a_rehearsal_that_lost_a_worker_is_driven_again():
+    pool = LosesWorkers(0)
+    result = run(pool, rounds=2)
+    assert len(pool.calls) == 4 + 6
+    assert "the rehearsal of a was discarded and driven again: a load worker died" in (
+        result.warnings
+    )
+
+
+def test_a_run_that_loses_workers_again_and_again_ends():
+    pool = LosesWorkers(*range(3, 100))
+    with pytest.raises(CheckFailed, match="3 load workers were lost, the last one in round 1"):
+        run(pool, rounds=2)
+    assert len(pool.calls) == 3 + 3
