@@ -125,13 +125,18 @@ def _checked(parameter: Parameter, value: int | str) -> int | str:
     return str(value)
 
 
+def course_folder() -> Path:
+    """The folder of scalelab's own labs and their course."""
+    installed = _PACKAGE / "labs"  # in a wheel
+    return installed if installed.is_dir() else _PACKAGE.parent / "labs"
+
+
 def lab_folders() -> dict[str, Path]:
     """Every lab's folder by its name: scalelab's own, and those in ``labs/`` where the user stands.
 
     A user's lab of the same name wins.
     """
-    own = _PACKAGE / "labs"  # in an installed wheel
-    roots = [own if own.is_dir() else _PACKAGE.parent / "labs", Path.cwd() / "labs"]
+    roots = [course_folder(), Path.cwd() / "labs"]
     return {
         file.parent.name: file.parent for root in roots for file in sorted(root.glob("*/lab.py"))
     }
@@ -205,7 +210,9 @@ def _naming(path: Path, word: str) -> Iterator[None]:
     """Put the file, and the line that has this word, before what is wrong there."""
     try:
         yield
-    except UsageError as error:
+    except (UsageError, TypeError, ValueError, AttributeError) as error:
+        # The others are what comes of a value of the wrong type.
         line = userfile.line_of(path, word)
         where = f"{path}:{line}" if line else f"{path}, {word!r}"
-        raise UsageError(f"{where}: {error.message}", error.hint) from error
+        hint = error.hint if isinstance(error, UsageError) else "mend that line"
+        raise UsageError(f"{where}: {error}", hint) from error

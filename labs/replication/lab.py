@@ -1,6 +1,6 @@
 """Replication: what read replicas buy, and what they break."""
 
-from scalelab.model import Claim, Lab, Variant
+from scalelab.model import Claim, Lab, Prediction, Variant
 
 LAB = Lab(
     title="Read replicas",
@@ -19,5 +19,14 @@ LAB = Lab(
     claims=(
         Claim("two replicas give at least 1.5x the reads", "two-replicas", "ratio", low=1.5),
         Claim("asynchronous replicas serve stale reads", "two-replicas", "stale", low=1),
+    ),
+    predictions=(
+        Prediction("How many times the reads will three servers give?", "two-replicas", "ratio"),
+        Prediction(
+            "How many reads in a hundred will miss a confirmed write?",
+            "two-replicas",
+            "stale_share",
+        ),
+        Prediction("How old will the oldest stale read be?", "two-replicas", "stale_max_age_ms"),
     ),
 )

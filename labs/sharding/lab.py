@@ -1,6 +1,6 @@
 """Sharding: what spreading the writes over independent databases buys, and what it costs."""
 
-from scalelab.model import Claim, Lab, Variant
+from scalelab.model import Claim, Lab, Prediction, Variant
 
 LAB = Lab(
     title="Sharding",
@@ -11,4 +11,12 @@ LAB = Lab(
         Variant("three-shards", "sharding", "insert_write", params={"shards": 3}),
     ),
     claims=(Claim("three shards take at least 2x the writes", "three-shards", "ratio", low=2),),
+    predictions=(
+        Prediction("How many times the writes will three shards take?", "three-shards", "ratio"),
+        Prediction(
+            "How long will a typical insert (p50) take with three shards?",
+            "three-shards",
+            "p50_ms",
+        ),
+    ),
 )

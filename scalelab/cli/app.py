@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from types import FrameType
 from typing import Annotated, Any
 
 import typer
 
-from scalelab.cli import bench, clusters, compose, config, doctor, images, nodes, report
+from scalelab.cli import bench, clusters, compose, config, doctor, images, lab, nodes, report
 from scalelab.cli.output import DISK_FULL
 from scalelab.errors import INTERRUPTED, ScalelabError, UsageError
 
@@ -26,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (clusters, nodes, bench, report, doctor, compose, images):
+for group in (clusters, nodes, bench, lab, report, doctor, compose, images):
     group.register(app)
 
 
@@ -49,10 +51,16 @@ def _options(
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    commands: dict[str, Any] = context.command.commands  # type: ignore[attr-defined]
-    context.default_map = config.defaults(
-        {name: _long_options(command) for name, command in commands.items()}
-    )
+    context.default_map = config.defaults(dict(_commands(context.command)))
+
+
+def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every command that does something, "lab run" among them, with its options."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{name} ")
+        else:
+            yield f"{prefix}{name}", _long_options(command)
 
 
 def _long_options(command: Any) -> dict[str, Any]:
@@ -67,6 +75,10 @@ def _long_options(command: Any) -> dict[str, Any]:
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     _second_interrupt_kills()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that knows few letters gets "?" for the others, not an error.
+            stream.reconfigure(errors="replace")
     try:
         code = app(standalone_mode=False)
         if code == INTERRUPTED:  # Typer turns the interrupt into a code and says nothing

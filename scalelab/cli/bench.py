@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scalelab.cli import options, output, running
-from scalelab.cli import rate as rates
 from scalelab.cli import sweep as sweeping
 from scalelab.errors import CheckFailed, Inconclusive, UnknownName, UsageError
 
 if TYPE_CHECKING:
     from scalelab.measure.thresholds import Threshold
-    from scalelab.model import Lab, Load, RunResult, Variant
+    from scalelab.model import Lab, RunResult, Variant
 
-_ROUNDS, _DURATION_S, _WARMUP_S = 5, 3.0, 1.0
-_QUICK_ROUNDS, _QUICK_DURATION_S, _QUICK_WARMUP_S = 2, 1.0, 0.5
-_OPEN_LOOP_CLIENTS = 64
 _MOST_WORKERS = 1000
 
 
@@ -64,19 +60,9 @@ def bench(
             autocompletion=_complete_arrivals,
         ),
     ] = "poisson",
-    duration: Annotated[
-        float | None,
-        typer.Option(
-            envvar="SCALELAB_DURATION", help="Seconds measured in each slice. Default: 3."
-        ),
-    ] = None,
-    rounds: Annotated[
-        int | None, typer.Option(envvar="SCALELAB_ROUNDS", min=1, help="Default: 5.")
-    ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(envvar="SCALELAB_SEED", help="Of keys, arrivals and the order of variants."),
-    ] = 42,
+    duration: options.Duration = None,
+    rounds: options.Rounds = None,
+    seed: options.Seed = 42,
     workers: Annotated[
         str,
         typer.Option(
@@ -85,7 +71,7 @@ def bench(
             help="Processes that make the load, or tcp://HOST:PORT of a Dask scheduler.",
         ),
     ] = "1",
-    quick: Annotated[bool, typer.Option("--quick", help="A first look: no verdicts.")] = False,
+    quick: options.Quick = False,
     fail_if: Annotated[
         list[str] | None,
         typer.Option(
@@ -144,8 +130,17 @@ def bench(
         name=lab,
         lab=found,
         variants=tuple(chosen),
-        load=_load(found, clients, rate, arrivals, duration, seed, number, quick),
-        rounds=rounds or (_QUICK_ROUNDS if quick else _ROUNDS),
+        load=running.load(
+            found,
+            clients=clients,
+            rate=rate,
+            arrivals=arrivals,
+            duration=duration,
+            seed=seed,
+            workers=number,
+            quick=quick,
+        ),
+        rounds=running.rounds(rounds, quick),
         quick=quick,
         runtime=runtime,
         budget=options.budget(cpus, memory),
@@ -156,52 +151,15 @@ def bench(
     if sweep is not None:
         sweeping.sweep(plan, sweep, json, csv, html)
         return
-    result = _run(plan)
+    result = running.run(plan)
     running.keep(result)
     running.show(result, json, csv, html, "run")
-    _judge(found, result, limits)
+    judge(found, result, limits)
 
 
 def _typed(context: typer.Context, option: str) -> bool:
     source = context.get_parameter_source(option)
     return source is not None and source.name == "COMMANDLINE"
-
-
-def _load(
-    lab: Lab,
-    clients: int | None,
-    rate: str | None,
-    arrivals: str,
-    duration: float | None,
-    seed: int,
-    workers: int,
-    quick: bool,
-) -> Load:
-    from scalelab.model import ARRIVALS, Load
-
-    if arrivals not in ARRIVALS:
-        raise UnknownName("kind of --arrivals", arrivals, ARRIVALS)
-    planned, stages = rates.parse(rate) if rate is not None else (None, ())
-    if stages and duration is not None:
-        raise UsageError(
-            "the stages of --rate say how long is measured, and so does --duration",
-            "leave --duration out",
-        )
-    if duration is not None and not 0.1 <= duration <= 86_400:
-        raise UsageError(f"--duration takes 0.1 to 86400 s, not {duration:g}", "--duration 3")
-    seconds = duration or (_QUICK_DURATION_S if quick else _DURATION_S)
-    if stages:
-        seconds = sum(stage.duration_s for stage in stages)
-    return Load(
-        clients=clients or (lab.clients if rate is None else _OPEN_LOOP_CLIENTS),
-        rate=planned,
-        duration_s=seconds,
-        warmup_s=_QUICK_WARMUP_S if quick else _WARMUP_S,
-        seed=seed,
-        workers=workers,
-        arrivals=arrivals,
-        stages=stages if len(stages) > 1 else (),
-    )
 
 
 def _workers(text: str) -> int:
@@ -251,13 +209,7 @@ def _limits(expressions: list[str], variants: list[Variant]) -> list[Threshold]:
     return [thresholds.parse(expression, names) for expression in expressions]
 
 
-def _run(plan: running.Plan) -> RunResult:
-    # The load first: workers that are not there are told of before any server is started.
-    with running.pool(plan) as pool, running.clusters(plan) as clusters:
-        return running.measure(plan, clusters, pool)
-
-
-def _judge(lab: Lab, result: RunResult, limits: list[Threshold]) -> None:
+def judge(lab: Lab, result: RunResult, limits: list[Threshold]) -> None:
     """End with the exit code that limits and claims call for: what failed before what is open."""
     from scalelab.measure import thresholds
 

@@ -12,6 +12,7 @@ from scalelab.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
     from scalelab.cluster import Clusters
+    from scalelab.journal import Journal
     from scalelab.ledger import Ledger
     from scalelab.model import Topology
     from scalelab.protocols import Runtime
@@ -23,35 +24,53 @@ RUNTIMES = ("auto", "local", "docker")
 
 
 def defaults(commands: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The defaults of every command from ``scalelab.toml`` in the current folder.
+    """The defaults of every command from ``scalelab.toml`` in the current folder, nested for Click.
 
     Plain keys hold for every command that has such an option, a table for the command of its
-    name; ``[images]`` names container images by service.
+    name (``[lab.run]`` for one of a group); ``[images]`` names container images by service.
 
     Parameters
     ----------
-    commands : the options of every command (Click's), by their long names.
+    commands : the options of every command (Click's), by their long names; a command of a group is
+        named "group command".
 
     Raises
     ------
     UsageError : the file is not TOML, or has a table that is no command or a key that is no option.
     """
     read = _read()
-    tables = {key: value for key, value in read.items() if isinstance(value, dict)}
-    plain = {key: value for key, value in read.items() if key not in tables}
-    tables.pop("images", None)  # checked by images(): it speaks of services, not of options
-    _must_know("table", tables, [*commands, "images"])
+    plain = {key: value for key, value in read.items() if not isinstance(value, dict)}
+    groups = {name.partition(" ")[0] for name in commands if " " in name}
+    tables: dict[str, dict[str, Any]] = {}
+    for key, table in read.items():
+        if key in plain or key == "images":  # checked by images(): it speaks of services
+            continue
+        _must_know("table", [key], [*(name.partition(" ")[0] for name in commands), "images"])
+        if key in groups:
+            of_group = [name.partition(" ")[2] for name in commands if name.startswith(f"{key} ")]
+            _must_know(f"table of [{key}]", table, of_group)
+            for name, keys in table.items():
+                if not isinstance(keys, dict):
+                    raise UsageError(
+                        f"{FILE}: {name} of [{key}] is a command, not a key",
+                        f"put its keys under [{key}.{name}]",
+                    )
+                tables[f"{key} {name}"] = keys
+        else:
+            tables[key] = table
     _must_know("key", plain, {option for options in commands.values() for option in options})
-    for name, table in tables.items():
-        _must_know(f"key of [{name}]", table, commands[name])
-    return {
-        command: {
+    found: dict[str, dict[str, Any]] = {}
+    for command, options in commands.items():
+        table = tables.get(command, {})
+        _must_know(f"key of [{command.replace(' ', '.')}]", table, options)
+        values = {
             options[key].name: _value(options[key], value)
-            for key, value in {**plain, **tables.get(command, {})}.items()
+            for key, value in {**plain, **table}.items()
             if key in options
         }
-        for command, options in commands.items()
-    }
+        group, _, name = command.rpartition(" ")
+        (found.setdefault(group, {}) if group else found)[name] = values
+    return found
 
 
 def state() -> Path:
@@ -75,6 +94,14 @@ def runs() -> Runs:
     from scalelab.runs import Runs
 
     return Runs(state())
+
+
+def journal() -> Journal:
+    """The learner's journal in the state folder."""
+    from scalelab.cli.output import note
+    from scalelab.journal import Journal
+
+    return Journal(state(), note)
 
 
 def clusters() -> Clusters:

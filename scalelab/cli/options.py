@@ -96,6 +96,18 @@ Memory = Annotated[
         "--memory", envvar="SCALELAB_MEMORY", help="Memory one node may use, or none for no limit."
     ),
 ]
+Duration = Annotated[
+    float | None,
+    typer.Option(envvar="SCALELAB_DURATION", help="Seconds measured in each slice. Default: 3."),
+]
+Rounds = Annotated[int | None, typer.Option(envvar="SCALELAB_ROUNDS", min=1, help="Default: 5.")]
+Seed = Annotated[
+    int, typer.Option(envvar="SCALELAB_SEED", help="Of keys, arrivals and the order of variants.")
+]
+Workers = Annotated[
+    int, typer.Option(envvar="SCALELAB_WORKERS", min=1, help="Processes that make the load.")
+]
+Quick = Annotated[bool, typer.Option("--quick", help="A first look: no verdicts.")]
 Params = Annotated[
     list[str] | None,
     typer.Option("--param", "-p", metavar="KEY=VALUE", help="A parameter; repeat for more."),

@@ -8,13 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scalelab.cli import config, options, output
-from scalelab.errors import EnvironmentLacks
+from scalelab.cli import rate as rates
+from scalelab.errors import EnvironmentLacks, UnknownName, UsageError
 
 if TYPE_CHECKING:
     from scalelab.load.pool import Pool
     from scalelab.load.remote import Remote
     from scalelab.model import Budget, Cluster, Lab, Load, RunResult, Variant
     from scalelab.report.sweep import Sweep
+
+_ROUNDS, _DURATION_S, _WARMUP_S = 5, 3.0, 1.0
+_QUICK_ROUNDS, _QUICK_DURATION_S, _QUICK_WARMUP_S = 2, 1.0, 0.5
+_OPEN_LOOP_CLIENTS = 64
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,62 @@ class Plan:
     runtime: str
     budget: Budget
     scheduler: str = ""
+
+
+def load(
+    lab: Lab,
+    *,
+    duration: float | None,
+    seed: int,
+    workers: int,
+    quick: bool,
+    clients: int | None = None,
+    rate: str | None = None,
+    arrivals: str = "poisson",
+) -> Load:
+    """How hard each slice drives its variant; what is None is the lab's or the tool's default.
+
+    Raises
+    ------
+    UsageError : out of range, or stages and a duration at once.
+    """
+    from scalelab.model import ARRIVALS, Load
+
+    if arrivals not in ARRIVALS:
+        raise UnknownName("kind of --arrivals", arrivals, ARRIVALS)
+    planned, stages = rates.parse(rate) if rate is not None else (None, ())
+    if stages and duration is not None:
+        raise UsageError(
+            "the stages of --rate say how long is measured, and so does --duration",
+            "leave --duration out",
+        )
+    if duration is not None and not 0.1 <= duration <= 86_400:
+        raise UsageError(f"--duration takes 0.1 to 86400 s, not {duration:g}", "--duration 3")
+    seconds = duration or (_QUICK_DURATION_S if quick else _DURATION_S)
+    if stages:
+        seconds = sum(stage.duration_s for stage in stages)
+    return Load(
+        clients=clients or (lab.clients if rate is None else _OPEN_LOOP_CLIENTS),
+        rate=planned,
+        duration_s=seconds,
+        warmup_s=_QUICK_WARMUP_S if quick else _WARMUP_S,
+        seed=seed,
+        workers=workers,
+        arrivals=arrivals,
+        stages=stages if len(stages) > 1 else (),
+    )
+
+
+def rounds(wanted: int | None, quick: bool) -> int:
+    """How many rounds: those wanted, or the default."""
+    return wanted or (_QUICK_ROUNDS if quick else _ROUNDS)
+
+
+def run(plan: Plan) -> RunResult:
+    """One run from nothing: clusters up where they are not, measured, down again."""
+    # The load first: workers that are not there are told of before any server is started.
+    with pool(plan) as workers, clusters(plan) as up:
+        return measure(plan, up, workers)
 
 
 def measure(plan: Plan, clusters: Mapping[str, Cluster], pool: Pool | Remote) -> RunResult:
@@ -95,6 +156,8 @@ def clusters(plan: Plan, taken: Collection[str] = ()) -> Iterator[dict[str, Clus
     """
     from scalelab import catalog
 
+    for variant in plan.variants:
+        catalog.workloads[variant.workload]  # what is wrong with it is said before anything starts
     runtime, clusters = choose_runtime(plan), config.clusters()
     with contextlib.ExitStack() as stack:
         found: dict[str, Cluster] = {}
@@ -108,16 +171,17 @@ def clusters(plan: Plan, taken: Collection[str] = ()) -> Iterator[dict[str, Clus
         yield found
 
 
-def keep(result: RunResult) -> None:
-    """Keep the run in the state folder; whatever hinders that must not lose it."""
+def keep(result: RunResult) -> str | None:
+    """Keep the run in the state folder and return its name; what hinders that loses nothing."""
     from scalelab.report import document
 
     try:
         name = config.runs().keep(document.dump(result), result.lab, result.started)
     except (EnvironmentLacks, ValueError) as error:
         output.note(f"this run is not kept: {error}")
-    else:
-        output.note(f"kept as {name}; see it again with: scalelab report")
+        return None
+    output.note(f"kept as {name}; see it again with: scalelab report")
+    return name
 
 
 def show(

@@ -346,15 +346,15 @@ def _result(outcomes: dict[str, str], summary: VariantSummary, **more: Any) -> R
 def test_exit_codes_of_claims() -> None:
     both, fine = _lab("ratio", "stale"), _summary()
     confirmed = {"ratio": "confirmed", "stale": "confirmed"}
-    assert bench._judge(both, _result(confirmed, fine), []) is None
+    assert bench.judge(both, _result(confirmed, fine), []) is None
     with pytest.raises(CheckFailed, match="refuted here: stale is so") as failed:
-        bench._judge(both, _result({"ratio": "inconclusive", "stale": "refuted"}, fine), [])
+        bench.judge(both, _result({"ratio": "inconclusive", "stale": "refuted"}, fine), [])
     assert failed.value.exit_code == 1
     with pytest.raises(Inconclusive, match="not settled: ratio is so") as unsettled:
-        bench._judge(both, _result({**confirmed, "ratio": "inconclusive"}, fine), [])
+        bench.judge(both, _result({**confirmed, "ratio": "inconclusive"}, fine), [])
     assert unsettled.value.exit_code == 3
     refuted = {"ratio": "refuted", "stale": "inconclusive"}
-    assert bench._judge(both, _result(refuted, fine, quick=True), []) is None
+    assert bench.judge(both, _result(refuted, fine, quick=True), []) is None
 
 
 @pytest.mark.parametrize(
@@ -374,6 +374,6 @@ def test_what_would_settle_it(
 ) -> None:
     result = _result({metric: "inconclusive"}, _summary(**summary), **more)
     with pytest.raises(Inconclusive) as unsettled:
-        bench._judge(_lab(metric), result, [])
+        bench.judge(_lab(metric), result, [])
     assert hint in unsettled.value.hint
     assert ("--rounds" in unsettled.value.hint) == ("--rounds" in hint)

@@ -29,6 +29,7 @@ _COMMANDS = [
     *("up", "down", "status", "start", "stop", "promote", "url", "logs", "shell"),
     *("bench", "report"),
     *("doctor", "compose", "images", "images build", "images list"),
+    *("lab", "lab list", "lab show", "lab run", "lab verify", "lab new"),
 ]
 _SPY = """
 import json, sys
@@ -53,7 +54,9 @@ def _loaded(folder: Path, *arguments: str) -> set[str]:
     return set(json.loads(done.stderr.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["bench", "--help"]], ids=str)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["bench", "--help"], ["lab", "run", "--help"]], ids=str
+)
 def test_help_imports_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
     assert _loaded(tmp_path, *arguments) & _HEAVY == set()
 

@@ -37,6 +37,14 @@ def test_lab_loads_and_makes_sense(folder):
 
 
 @every_lab
+def test_a_learner_is_asked_for_two_or_three_figures(folder):
+    predictions = catalog.lab(folder.name).predictions
+    assert 2 <= len(predictions) <= 3
+    assert all(prediction.text.endswith("?") for prediction in predictions)
+    assert f"scalelab lab run {folder.name}" in (folder / "README.md").read_text()
+
+
+@every_lab
 def test_variants_name_what_exists(folder):
     for variant in catalog.lab(folder.name).variants:
         catalog.topology(variant.topology, variant.params)

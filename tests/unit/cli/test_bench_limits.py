@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from scalelab.cli import app, bench, output
+from scalelab.cli import app, output, running
 from scalelab.model import Budget, ClaimResult, Comparison, Load, RunResult, VariantSummary
 
 
@@ -67,7 +67,7 @@ def scalelab(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("SCALELAB_STATE", str(tmp_path / "state"))
 
     def run(*options, result=RESULT):
-        monkeypatch.setattr(bench, "_run", lambda *_: ran.append(1) or result)
+        monkeypatch.setattr(running, "run", lambda *_: ran.append(1) or result)
         monkeypatch.setattr(sys, "argv", ["scalelab", "bench", "caching", *options])
         # Consoles keep the stream they were made with.
         output.stdout.cache_clear()
