@@ -78,6 +78,8 @@ def test_what_is_in_it(wheel: Path) -> None:
     assert "scalelab/report/page.html.j2" in names
     assert "scalelab/labs/caching/lab.py" in names
     assert "scalelab/labs/caching/README.md" in names
+    for file in ("lab.py", "counter.py", "README.md"):
+        assert f"scalelab/lab_template/{file}" in names
     for recipe in (_ROOT / "compose" / "images").rglob("*"):
         if recipe.is_file():
             assert f"scalelab/images/{recipe.relative_to(_ROOT / 'compose/images')}" in names
