@@ -2,7 +2,8 @@
 
 The clusters are up already (``cluster`` does that) and stay up; the load comes from a pool. Every
 round drives each variant once, in an order drawn anew, so that no variant is always the first on
-a cold machine or the last on a hot one.
+a cold machine or the last on a hot one. How many rounds there are is fixed before the first:
+whoever adds rounds until a result is precise (or pleasing) finds differences that are not there.
 """
 
 from __future__ import annotations
@@ -26,8 +27,19 @@ from scalelab.errors import (
 from scalelab.measure import claims, host, metrics
 from scalelab.measure.doubts import doubts
 from scalelab.measure.summary import overloaded, summarize
-from scalelab.model import Cluster, Lab, Load, Places, RunResult, Slice, Variant, WorkerReport
+from scalelab.model import (
+    Cluster,
+    Lab,
+    Load,
+    Places,
+    Rehearsal,
+    RunResult,
+    Slice,
+    Variant,
+    WorkerReport,
+)
 from scalelab.protocols import Workload
+from scalelab.rehearsal import rehearse
 
 _MAX_LOST = 3
 _Part = TypeVar("_Part")
@@ -43,6 +55,12 @@ class Driver(Protocol):
     @property
     def workers(self) -> int:
         """How many workers there are."""
+
+    def grow(self) -> bool:
+        """Add a worker; False when there can be no more."""
+
+    def noop_ceiling(self) -> float:
+        """Requests a second that one worker can do without a server."""
 
     def run(
         self,
@@ -110,6 +128,7 @@ def run(
     *,
     rounds: int = 5,
     quick: bool = False,
+    aa: bool = False,
     versions: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> RunResult:
@@ -119,9 +138,10 @@ def run(
     ----------
     clusters : the cluster of each variant to run, in the order of the table, baseline first.
     load : of one slice; its seed also decides the order of the variants. The workers are the
-        pool's.
+        pool's, and a closed loop may end with more of them.
     workloads : by name (``catalog.workloads``).
     quick : a first look: no verdicts, no claims judged.
+    aa : the variants are one and the same, to see what is noise here.
     versions : of the servers, by service.
 
     Raises
@@ -141,12 +161,8 @@ def run(
         facts["load_from"] = pool.where
     load = replace(load, workers=pool.workers)
     discarded = _Discarded(progress)
-    for name, variant in variants.items():
-        # A rehearsal: caches fill and servers settle after the load before anything counts.
-        progress.rehearsing(name, pool.completed)
-        rehearsed = replace(load, seed=_derive(load.seed, "rehearsal", 0))
-        rehearse = partial(_drive, pool, variant, clusters[name].places, rehearsed, "its rehearsal")
-        discarded.until_whole(rehearse, f"the rehearsal of {name}", 0)
+    ceiling = discarded.until_whole(pool.noop_ceiling, "the generator's no-op ceiling", 0)
+    rehearsals, load = _rehearse(variants, clusters, load, pool, progress, discarded, quick=quick)
     slices: list[Slice] = []
     for number in range(rounds):
         # The same keys and arrivals for all variants of a round; others in the next.
@@ -158,7 +174,7 @@ def run(
         slices += discarded.until_whole(drive, f"round {number + 1}", len(slices))
     if (share := steal.share()) is not None:
         facts["steal_share"] = round(share, 4)
-    summaries = summarize(lab, list(variants), slices, load, quick=quick)
+    summaries = summarize(lab, list(variants), slices, load, quick=quick, ceiling=ceiling)
     budgeted = all(clusters[name].budgeted for name in variants)
     behind = [n for n in variants if overloaded(load, (s for s in slices if s.variant == n))]
     first = clusters[next(iter(variants))]
@@ -173,9 +189,12 @@ def run(
         rounds=rounds,
         order=tuple(tuple(order(list(variants), load.seed, number)) for number in range(rounds)),
         quick=quick,
+        aa=aa,
         started=started,
         host=facts,
         versions=dict(versions or {}),
+        noop_ceiling=ceiling,
+        rehearsals=rehearsals,
         summaries=summaries,
         claims=claims.judge(lab, summaries, budgeted=budgeted, quick=quick),
         warnings=(
@@ -189,6 +208,7 @@ def run(
                 quick=quick,
                 budgeted=budgeted,
                 overloaded=behind,
+                rehearsals=rehearsals,
             ),
         ),
     )
@@ -301,6 +321,40 @@ def _load_data(
                 f"{_reason(error)}",
                 f"look at its servers with: scalelab status --name {clusters[name].name}",
             ) from error
+
+
+def _rehearse(
+    variants: Mapping[str, Variant],
+    clusters: Mapping[str, Cluster],
+    load: Load,
+    pool: Driver,
+    progress: Progress,
+    discarded: _Discarded,
+    *,
+    quick: bool,
+) -> tuple[tuple[Rehearsal, ...], Load]:
+    """Every variant until it is steady, and the load with the workers that took.
+
+    A worker that a later variant needs serves all: every counted slice has the same number.
+    """
+    done: dict[tuple[str, str, str], Rehearsal] = {}
+    seeds = partial(_derive, load.seed, "rehearsal")
+    for name, variant in variants.items():
+        # What was rehearsed under another name (A/A) is warm.
+        key = (clusters[name].name, variant.workload, repr(sorted(variant.options.items())))
+        if key in done:
+            continue
+
+        def drive(rehearsed: Load, name: str = name) -> tuple[WorkerReport, ...]:
+            progress.rehearsing(name, pool.completed)
+            places, part = clusters[name].places, f"the rehearsal of {name}"
+            once = partial(_drive, pool, variants[name], places, rehearsed, "its rehearsal")
+            return discarded.until_whole(once, part, 0)
+
+        done[key], load = rehearse(
+            name, load, drive, pool.grow, seeds, cores=host.cpus(), quick=quick
+        )
+    return tuple(done.values()), load
 
 
 def _drive(

@@ -481,6 +481,8 @@ class VariantSummary:
     Parameters
     ----------
     offered : planned arrivals per second, of every kind; None in a closed loop.
+    cpu_share : CPU time of the busiest worker over elapsed time (1 = one core).
+    ceiling_share : operations of the busiest worker over what it could do without a server.
     by_round : throughput of each round.
     histogram : response times of the counted operation in µs, all rounds merged, as HdrHistogram
         itself writes them (V2, compressed, base64).
@@ -508,6 +510,7 @@ class VariantSummary:
     stale_max_age_ms: float
     counts: Mapping[str, int]
     cpu_share: float
+    ceiling_share: float
     send_lag_p99_ms: float
     offered: float | None
     by_round: tuple[float, ...]
@@ -530,11 +533,30 @@ class ClaimResult:
 
 
 @dataclass(frozen=True)
+class Rehearsal:
+    """How a variant was driven before the rounds; nothing of it counts.
+
+    Parameters
+    ----------
+    driven_s : seconds, over all its rehearsals.
+    settled : whether its throughput became steady; None when that was not asked.
+    added_at : CPU share of the busiest worker each time one was added.
+    """
+
+    variant: str
+    driven_s: float
+    settled: bool | None
+    added_at: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class RunResult:
     """One run, complete: what was asked, where it ran, what came out.
 
     Parameters
     ----------
+    aa : a variant was run against itself; ``lab`` says so too.
+    noop_ceiling : requests a second that one worker can do without a server.
     order : of each round, the variants as they were driven in it.
     """
 
@@ -548,9 +570,12 @@ class RunResult:
     rounds: int
     order: tuple[tuple[str, ...], ...]
     quick: bool
+    aa: bool
     started: float
     host: Mapping[str, str | int | float]
     versions: Mapping[str, str]
+    noop_ceiling: float
+    rehearsals: tuple[Rehearsal, ...]
     summaries: tuple[VariantSummary, ...]
     claims: tuple[ClaimResult, ...]
     warnings: tuple[str, ...]

@@ -10,10 +10,12 @@ from scalelab.model import (
     ClaimResult,
     Comparison,
     Load,
+    Rehearsal,
     RunResult,
     Stage,
     StageSummary,
     VariantSummary,
+    WorkerReport,
 )
 from scalelab.report.sweep import Point, Shape, Sweep
 
@@ -46,6 +48,7 @@ def summary(name, throughput, p50, comparison=None, **changed):
         stale_max_age_ms=0.0,
         counts={"read": 100_000, "write": 10_000},
         cpu_share=0.61,
+        ceiling_share=0.08,
         send_lag_p99_ms=0.04,
         offered=None,
         by_round=(0.98 * throughput, throughput, throughput, throughput, 1.02 * throughput),
@@ -53,6 +56,27 @@ def summary(name, throughput, p50, comparison=None, **changed):
         comparison=comparison,
         service_p99_ms=4 * p50,
         planned=110_000,
+    )
+    return dataclasses.replace(figures, **changed)
+
+
+def report(**changed):
+    """What one worker saw of 1,000 reads in a second."""
+    empty = Histogram().encode()
+    figures = WorkerReport(
+        elapsed_s=1.0,
+        histograms={"read": empty},
+        service={},
+        send_lag=empty,
+        counts={"read": 1000},
+        errors={},
+        per_second=(1000, 10),
+        judged=0,
+        stale=0,
+        stale_max_age_ms=0.0,
+        cpu_share=0.5,
+        planned=1000,
+        unsent=0,
     )
     return dataclasses.replace(figures, **changed)
 
@@ -70,9 +94,16 @@ def replication():
         rounds=5,
         order=(("single", "two-replicas", "sync-replicas"),) * 5,
         quick=False,
+        aa=False,
         started=1_700_000_000.5,
-        host={"cpus": 2, "kernel": "6.1", "steal_share": 0.01},
+        host={"cpus": 2, "load_average_1min": 0.4, "kernel": "6.1", "steal_share": 0.01},
         versions={"postgres": "18.6"},
+        noop_ceiling=180_000.0,
+        rehearsals=(
+            Rehearsal("single", 8.0, True),
+            Rehearsal("two-replicas", 12.0, True),
+            Rehearsal("sync-replicas", 8.0, True),
+        ),
         summaries=(
             summary("single", 13_600.0, 0.31),
             summary(
@@ -118,6 +149,7 @@ def caching():
         order=(("database", "cache-aside"), ("cache-aside", "database")) * 2
         + (("database", "cache-aside"),),
         summaries=(summary("database", 13_600.0, 1.2), cache),
+        rehearsals=(Rehearsal("database", 8.0, True), Rehearsal("cache-aside", 20.0, False)),
         claims=(),
         warnings=(),
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scalelab.cli import aa as against_itself
 from scalelab.cli import options, output, running
 from scalelab.cli import sweep as sweeping
 from scalelab.errors import CheckFailed, Inconclusive, UnknownName, UsageError
@@ -68,9 +70,10 @@ def bench(
         typer.Option(
             envvar="SCALELAB_WORKERS",
             metavar="N",
-            help="Processes that make the load, or tcp://HOST:PORT of a Dask scheduler.",
+            help="Processes that make the load, or tcp://HOST:PORT of a Dask scheduler; auto: one, "
+            "and more while it is the limit.",
         ),
-    ] = "1",
+    ] = "auto",
     quick: options.Quick = False,
     fail_if: Annotated[
         list[str] | None,
@@ -88,6 +91,9 @@ def bench(
             help="A run for each, and the scaling law: clients=1,2,4,8, or nodes, cpus, shards.",
         ),
     ] = None,
+    aa: Annotated[
+        bool, typer.Option("--aa", help="A variant against itself: what is noise here.")
+    ] = False,
     runtime: options.Runtime = "auto",
     cpus: options.Cpus = options.DEFAULT_CPUS,
     memory: options.Memory = options.DEFAULT_MEMORY,
@@ -117,7 +123,7 @@ def bench(
     if sweep is not None:
         # Of what a sweep varies or cannot use, what is typed is refused, and settings give way.
         key = sweeping.key_of(sweep)
-        for option in ("rate", "arrivals", "fail_if", *({key} & {"clients", "cpus"})):
+        for option in ("rate", "arrivals", "fail_if", "aa", *({key} & {"clients", "cpus"})):
             if _typed(context, option):
                 flag = f"--{option.replace('_', '-')}"
                 raise UsageError(f"--sweep and {flag} exclude each other", "leave one of them out")
@@ -137,16 +143,20 @@ def bench(
             arrivals=arrivals,
             duration=duration,
             seed=seed,
-            workers=number,
+            workers=number or 1,
             quick=quick,
         ),
         rounds=running.rounds(rounds, quick),
         quick=quick,
         runtime=runtime,
         budget=options.budget(cpus, memory),
+        workers=number,
         scheduler=scheduler,
     )
-    limits = _limits(fail_if or [], chosen)
+    if aa:
+        against_itself.only([variant.name for variant in chosen] if variants else [])
+        plan = against_itself.plan(plan)
+    limits = _limits(fail_if or [], plan.variants)
     output.check_files(json, csv, html)
     if sweep is not None:
         sweeping.sweep(plan, sweep, json, csv, html)
@@ -154,7 +164,9 @@ def bench(
     result = running.run(plan)
     running.keep(result)
     running.show(result, json, csv, html, "run")
-    judge(found, result, limits)
+    if aa:
+        against_itself.judge(result)
+    judge(plan.lab, result, limits)
 
 
 def _typed(context: typer.Context, option: str) -> bool:
@@ -162,13 +174,15 @@ def _typed(context: typer.Context, option: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _workers(text: str) -> int:
-    """How many processes make the load."""
+def _workers(text: str) -> int | None:
+    """How many processes make the load; None for as many as it takes."""
     digits = text.strip()
+    if digits == "auto":
+        return None
     if digits.isascii() and digits.isdigit() and 1 <= int(digits[:9]) <= _MOST_WORKERS:
         return int(digits)
     raise UsageError(
-        f"--workers takes a number from 1 to {_MOST_WORKERS:,}, or the address of a Dask "
+        f"--workers takes auto, a number from 1 to {_MOST_WORKERS:,}, or the address of a Dask "
         f"scheduler, not {text!r}",
         "such as: --workers 2, or --workers tcp://10.0.0.7:8786",
     )
@@ -202,7 +216,7 @@ def _chosen(lab: Lab, names: str | None) -> list[Variant]:
     return [known[name] for name in wanted]
 
 
-def _limits(expressions: list[str], variants: list[Variant]) -> list[Threshold]:
+def _limits(expressions: list[str], variants: Sequence[Variant]) -> list[Threshold]:
     from scalelab.measure import thresholds
 
     names = [variant.name for variant in variants]
@@ -236,7 +250,7 @@ def judge(lab: Lab, result: RunResult, limits: list[Threshold]) -> None:
 def _settle(result: RunResult, metrics: set[str]) -> str:
     """What would settle open claims on these metrics."""
     from scalelab.measure.claims import CORRECTNESS, MAX_ERRORS
-    from scalelab.measure.summary import LIMIT_SHARE
+    from scalelab.measure.summary import LIMIT_SHARE, used
 
     hints = []
     if metrics & CORRECTNESS:
@@ -247,7 +261,7 @@ def _settle(result: RunResult, metrics: set[str]) -> str:
             hints.append("run it where CPU budgets are enforced (scalelab doctor tells how)")
         elif any(summary.error_share > MAX_ERRORS for summary in result.summaries):
             hints.append("end the errors first: scalelab logs NODE may tell why")
-        elif any(summary.cpu_share >= LIMIT_SHARE for summary in result.summaries):
+        elif any(used(summary) >= LIMIT_SHARE for summary in result.summaries):
             hints.append(f"the load generator is the limit: --workers {result.load.workers + 1}")
         else:
             hints.append(f"run more rounds: --rounds {max(10, 2 * result.rounds)}")

@@ -25,7 +25,7 @@ def run(
     quick: options.Quick = False,
     rounds: options.Rounds = None,
     duration: options.Duration = None,
-    workers: options.Workers = 1,
+    workers: options.Workers = None,
     seed: options.Seed = 42,
     runtime: options.Runtime = "auto",
     cpus: options.Cpus = options.DEFAULT_CPUS,
@@ -40,11 +40,12 @@ def run(
         name=lab,
         lab=found,
         variants=found.variants,
-        load=running.load(found, duration=duration, seed=seed, workers=workers, quick=quick),
+        load=running.load(found, duration=duration, seed=seed, workers=workers or 1, quick=quick),
         rounds=running.rounds(rounds, quick),
         quick=quick,
         runtime=runtime,
         budget=options.budget(cpus, memory),
+        workers=workers,
     )
     _introduce(lab, found)
     answers = _ask(found.predictions, no_input)

@@ -40,7 +40,7 @@ def verify(
     ] = None,
     rounds: options.Rounds = None,
     duration: options.Duration = None,
-    workers: options.Workers = 1,
+    workers: options.Workers = None,
     seed: options.Seed = 42,
     runtime: options.Runtime = "auto",
     cpus: options.Cpus = options.DEFAULT_CPUS,
@@ -63,12 +63,13 @@ def verify(
                 lab=found,
                 variants=found.variants,
                 load=running.load(
-                    found, duration=duration, seed=seed, workers=workers, quick=False
+                    found, duration=duration, seed=seed, workers=workers or 1, quick=False
                 ),
                 rounds=running.rounds(rounds, quick=False),
                 quick=False,
                 runtime=runtime,
                 budget=budget,
+                workers=workers,
             )
             result = running.run(plan)
         except ScalelabError as error:

@@ -105,7 +105,7 @@ Seed = Annotated[
     int, typer.Option(envvar="SCALELAB_SEED", help="Of keys, arrivals and the order of variants.")
 ]
 Workers = Annotated[
-    int, typer.Option(envvar="SCALELAB_WORKERS", min=1, help="Processes that make the load.")
+    int | None, typer.Option(envvar="SCALELAB_WORKERS", min=1, help="Processes that make the load.")
 ]
 Quick = Annotated[bool, typer.Option("--quick", help="A first look: no verdicts.")]
 Params = Annotated[

@@ -213,6 +213,10 @@ def _facts(
 
 def _outcome(result: RunResult) -> str:
     """The gravest of a run's claims, in one word or two."""
+    if result.aa and not result.quick:
+        compared = result.summaries[1].comparison
+        differs = compared is not None and compared.verdict in ("faster", "slower")
+        return "A/A, a difference" if differs else "A/A, silent"
     outcomes = {claim.outcome for claim in result.claims}
     if result.quick:
         return "quick look"

@@ -33,8 +33,10 @@ class Plan:
     rounds, quick : as ``bench.run`` takes them.
     runtime : auto, local or docker.
     budget : of every node.
+    workers : processes that make the load; None for one, and more while it is the limit.
     scheduler : the address of the Dask scheduler whose workers make the load; "" for processes
         here.
+    aa : the variants are one and the same.
     """
 
     name: str
@@ -45,7 +47,9 @@ class Plan:
     quick: bool
     runtime: str
     budget: Budget
+    workers: int | None = None
     scheduler: str = ""
+    aa: bool = False
 
 
 def load(
@@ -119,20 +123,22 @@ def measure(plan: Plan, clusters: Mapping[str, Cluster], pool: Pool | Remote) ->
             catalog.workloads,
             rounds=plan.rounds,
             quick=plan.quick,
+            aa=plan.aa,
             versions=_versions(clusters),
             progress=progress,
         )
 
 
 def pool(plan: Plan) -> Pool | Remote:
-    """The workers of a plan, to be entered."""
+    """The workers of a plan, to be entered; those of "auto" may become as many as the cores."""
     if plan.scheduler:
         from scalelab.load.remote import Remote
 
         return Remote(plan.scheduler)
     from scalelab.load.pool import Pool
+    from scalelab.measure import host
 
-    return Pool(plan.load.workers)
+    return Pool(1, most=host.cpus()) if plan.workers is None else Pool(plan.workers)
 
 
 def choose_runtime(plan: Plan) -> str:
@@ -162,6 +168,9 @@ def clusters(plan: Plan, taken: Collection[str] = ()) -> Iterator[dict[str, Clus
     with contextlib.ExitStack() as stack:
         found: dict[str, Cluster] = {}
         for variant in plan.variants:
+            if plan.aa and found:
+                found[variant.name] = next(iter(found.values()))
+                continue
             name = options.cluster_name(f"bench-{plan.name}-{variant.name}"[:40])
             with output.stderr().status(f"bringing {variant.name} up …"):
                 in_use = [*taken, *(cluster.name for cluster in found.values())]

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from scalelab.errors import CheckFailed, EnvironmentLacks, WorkerLost
-from scalelab.load import remote_worker
+from scalelab.load import ceiling, remote_worker
 from scalelab.load.spread import Spread
 from scalelab.load.worker import SliceTask
 from scalelab.model import Load, Places, WorkerReport
@@ -140,6 +140,9 @@ class Remote(Spread):
         future = self._call(member, remote_worker.drive, task, ticket)
         self._tasks[future] = member
         return future
+
+    def _measure(self) -> Future[float]:
+        return self._call(self._crew[0], ceiling.measure)
 
     def _call(self, member: _Member, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         executor = self._executors[self._crew.index(member)]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from scalelab.errors import WorkerLost
+from scalelab.load import ceiling
 from scalelab.load.worker import SliceTask, run_slice
 from scalelab.model import Load, Places, WorkerReport
 
@@ -68,9 +69,30 @@ class Spread:
             self._abort(futures)
             raise
 
+    def grow(self) -> bool:
+        """Add a worker for the slices to come; False when there are as many as may be."""
+        return False
+
+    def noop_ceiling(self) -> float:
+        """What one worker can do at most: requests a second that need no server.
+
+        Raises
+        ------
+        WorkerLost : the worker that was asked went.
+        """
+        asked: list[Future[float]] = []
+        try:
+            asked.append(self._measure())
+            return asked[0].result()
+        except BrokenExecutor:
+            raise self._lost(asked) from None
+
     def completed(self) -> int:
         """Operations completed in the present slice so far, the warm-up included."""
         return 0
+
+    def _measure(self) -> Future[float]:
+        return self._executors[0].submit(ceiling.measure)
 
     def _submit(self, task: SliceTask) -> Future[WorkerReport]:
         return self._executors[task.worker].submit(run_slice, task)

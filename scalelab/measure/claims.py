@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 
 from scalelab.measure import statistics
 from scalelab.measure.metrics import RATIO, STALENESS
-from scalelab.measure.summary import LIMIT_SHARE
+from scalelab.measure.summary import LIMIT_SHARE, used
 from scalelab.model import Claim, ClaimResult, Lab, VariantSummary
 
 CORRECTNESS = STALENESS | {"error_share", "judged"}
@@ -95,8 +95,8 @@ def _ratio(
     bounds = statistics.known(
         found.low,
         found.high,
-        variant_limited=summary.cpu_share >= LIMIT_SHARE,
-        baseline_limited=baseline.cpu_share >= LIMIT_SHARE,
+        variant_limited=used(summary) >= LIMIT_SHARE,
+        baseline_limited=used(baseline) >= LIMIT_SHARE,
     )
     rounds = len(summary.by_round)
     doubts = [] if rounds >= statistics.MIN_ROUNDS else [f"{rounds} rounds are too few"]

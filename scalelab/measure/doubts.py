@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from scalelab.measure.statistics import MIN_ROUNDS
-from scalelab.measure.summary import KEPT_UP, LIMIT_SHARE, WARN_SHARE
-from scalelab.model import Load, VariantSummary
+from scalelab.measure.summary import KEPT_UP, LIMIT_SHARE, WARN_SHARE, used
+from scalelab.model import Load, Rehearsal, VariantSummary
 
 STEAL = 0.05
 """Share of CPU time taken by the hypervisor from which figures are too low to trust."""
@@ -24,6 +24,7 @@ def doubts(
     quick: bool,
     budgeted: bool,
     overloaded: Collection[str],
+    rehearsals: Iterable[Rehearsal] = (),
 ) -> tuple[str, ...]:
     """Every warning that this run deserves, the gravest first.
 
@@ -36,6 +37,7 @@ def doubts(
         *_overload(summaries, overloaded),
         *_unsent(summaries, overloaded),
         *_clients(summaries, load),
+        *_unsettled(rehearsals),
         *_errors(summaries),
         *_machine(load, host, budgeted),
         *_rounds(rounds, quick),
@@ -44,15 +46,18 @@ def doubts(
 
 def generator(summary: VariantSummary) -> str:
     """What speaks against the load generator as a fair measure of this variant, "" if nothing."""
-    used = f"its busiest worker used {summary.cpu_share:.0%} of a core"
+    if summary.cpu_share >= summary.ceiling_share:
+        busy = f"its busiest worker used {summary.cpu_share:.0%} of a core"
+    else:
+        busy = f"its busiest worker did {summary.ceiling_share:.0%} of what it can without a server"
     lag, tail = summary.send_lag_p99_ms, summary.p99_ms
-    if summary.cpu_share >= LIMIT_SHARE:
+    if used(summary) >= LIMIT_SHARE:
         return (
-            f"limited by the load generator, the figure is invalid ({used}): the servers can do "
+            f"limited by the load generator, the figure is invalid ({busy}): the servers can do "
             "more; try more --workers"
         )
-    if summary.cpu_share >= WARN_SHARE:
-        return f"the load generator may distort the figure ({used})"
+    if used(summary) >= WARN_SHARE:
+        return f"the load generator may distort the figure ({busy})"
     if tail is not None and _matters(lag, tail):
         return (
             f"the load generator ran late (send lag p99 {lag:.1f} ms) and latencies are too high "
@@ -103,6 +108,15 @@ def _clients(summaries: Iterable[VariantSummary], load: Load) -> Iterator[str]:
             yield (
                 f"{summary.name}: requests waited for a free client (p99 {waited:,.0f} ms), {busy} "
                 "busy: with more --clients the servers would have them sooner"
+            )
+
+
+def _unsettled(rehearsals: Iterable[Rehearsal]) -> Iterator[str]:
+    for rehearsal in rehearsals:
+        if rehearsal.settled is False:
+            yield (
+                f"{rehearsal.variant} had not settled after {rehearsal.driven_s:g} s of rehearsal: "
+                "its throughput still changed"
             )
 
 

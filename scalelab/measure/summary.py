@@ -34,7 +34,13 @@ KEPT_UP = 0.95
 
 
 def summarize(
-    lab: Lab, names: Sequence[str], slices: Iterable[Slice], load: Load, *, quick: bool
+    lab: Lab,
+    names: Sequence[str],
+    slices: Iterable[Slice],
+    load: Load,
+    *,
+    quick: bool,
+    ceiling: float,
 ) -> tuple[VariantSummary, ...]:
     """One summary a variant, in the order of ``names``, compared with the first of them.
 
@@ -42,15 +48,20 @@ def summarize(
     ----------
     slices : all of a run, in any order.
     quick : no verdicts.
+    ceiling : operations a second that one worker can do without a server.
     """
     mine: dict[str, list[Slice]] = {name: [] for name in names}
     for piece in sorted(slices, key=lambda piece: piece.round):
         mine[piece.variant].append(piece)
     by_round = {name: [throughput(piece, lab.counted) for piece in mine[name]] for name in mine}
-    limited = {name for name in names if generator_share(mine[name]) >= LIMIT_SHARE}
+    limited = {
+        name
+        for name in names
+        if max(generator_share(mine[name]), _ceiling_share(mine[name], ceiling)) >= LIMIT_SHARE
+    }
     comparisons = statistics.compare(by_round, quick=quick, limited=limited)
     return tuple(
-        _summary(name, mine[name], by_round[name], lab.counted, load, comparisons[name])
+        _summary(name, mine[name], by_round[name], lab.counted, load, ceiling, comparisons[name])
         for name in names
     )
 
@@ -68,6 +79,11 @@ def generator_share(slices: Sequence[Slice]) -> float:
     """CPU share of the busiest worker (1 = one core), mean over the rounds."""
     shares = [max((r.cpu_share for r in piece.reports), default=0.0) for piece in slices]
     return sum(shares) / len(shares) if shares else 0.0
+
+
+def used(summary: VariantSummary) -> float:
+    """How much of what the generator can do a variant took: by CPU or by no-op ceiling."""
+    return max(summary.cpu_share, summary.ceiling_share)
 
 
 def overloaded(load: Load, slices: Iterable[Slice]) -> bool:
@@ -104,6 +120,15 @@ def _fell_behind(reports: Sequence[StageReport]) -> bool:
     return min(ended, sent) < KEPT_UP * planned
 
 
+def _ceiling_share(slices: Sequence[Slice], ceiling: float) -> float:
+    """Operations of the busiest worker over its ceiling, mean over the rounds."""
+    rates = [
+        max((_completed(r) / r.elapsed_s for r in piece.reports if r.elapsed_s > 0), default=0.0)
+        for piece in slices
+    ]
+    return sum(rates) / len(rates) / ceiling if rates and ceiling > 0 else 0.0
+
+
 def _completed(report: WorkerReport) -> int:
     # ``counts`` also has the workload's own events ("hit"); only operations have a histogram.
     return sum(report.counts.get(kind, 0) for kind in report.histograms)
@@ -115,6 +140,7 @@ def _summary(
     by_round: Sequence[float],
     counted: str,
     load: Load,
+    ceiling: float,
     comparison: Comparison | None,
 ) -> VariantSummary:
     reports = [report for piece in slices for report in piece.reports]
@@ -150,6 +176,7 @@ def _summary(
         stale_max_age_ms=max((r.stale_max_age_ms for r in reports), default=0.0),
         counts=dict(counts),
         cpu_share=generator_share(slices),
+        ceiling_share=_ceiling_share(slices, ceiling),
         send_lag_p99_ms=gated(merge(r.send_lag for r in reports), 99) or 0.0,
         offered=load.rate,
         by_round=tuple(by_round),

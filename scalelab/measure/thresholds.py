@@ -55,6 +55,7 @@ _FIGURES: Mapping[str, tuple[_Figure, str]] = {
     "stale_share": (_of_judged(lambda s: s.stale_share), NONE_JUDGED),
     "stale_max_age_ms": (_of_judged(lambda s: s.stale_max_age_ms), NONE_JUDGED),
     "generator_cpu_share": (lambda s: s.cpu_share, ""),
+    "generator_ceiling_share": (lambda s: s.ceiling_share, ""),
     "send_lag_p99_ms": (lambda s: s.send_lag_p99_ms, ""),
     "service_p99_ms": (lambda s: s.service_p99_ms, FEW_SAMPLES),
     "client_wait_p99_ms": (lambda s: s.client_wait_p99_ms, f"a closed loop, {FEW_SAMPLES}"),

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from scalelab.errors import UsageError
 from scalelab.measure.statistics import unpaired
-from scalelab.measure.summary import LIMIT_SHARE
+from scalelab.measure.summary import LIMIT_SHARE, used
 from scalelab.model import RunResult, VariantSummary
 from scalelab.report import words
 
@@ -200,7 +200,7 @@ def _limited(pairs: list[tuple[VariantSummary, VariantSummary]]) -> Iterator[str
 
 
 def _is_limited(summary: VariantSummary) -> bool:
-    return summary.cpu_share >= LIMIT_SHARE
+    return used(summary) >= LIMIT_SHARE
 
 
 def _only(result: RunResult, baseline: RunResult) -> Iterator[str]:

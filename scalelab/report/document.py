@@ -23,6 +23,7 @@ from scalelab.model import (
     Budget,
     Comparison,
     Load,
+    Rehearsal,
     RunResult,
     Stage,
     StageSummary,
@@ -34,17 +35,23 @@ VERSION = 3
 
 # Where a field's key differs from its name: to name the unit, or to speak plainly.
 _KEYS: Mapping[type, Mapping[str, str]] = {
-    RunResult: {"started": "started_unix_s", "summaries": "variants"},
+    RunResult: {
+        "started": "started_unix_s",
+        "summaries": "variants",
+        "noop_ceiling": "noop_ceiling_per_s",
+    },
     Budget: {"cpus": "cpu_cores", "memory": "memory_bytes"},
     Load: {"rate": "rate_per_s"},
     Stage: {"rate": "rate_per_s"},
     StageSummary: {"offered": "offered_per_s", "achieved": "achieved_per_s"},
+    Rehearsal: {"added_at": "worker_added_at_cpu_shares"},
     Comparison: {"low": "ratio_low", "high": "ratio_high"},
     VariantSummary: {
         "throughput": "throughput_per_s",
         "throughput_low": "throughput_low_per_s",
         "throughput_high": "throughput_high_per_s",
         "cpu_share": "generator_cpu_share",
+        "ceiling_share": "generator_ceiling_share",
         "offered": "offered_per_s",
         "by_round": "throughput_by_round_per_s",
     },
@@ -204,6 +211,8 @@ def _must_agree(result: RunResult) -> None:
         raise Damaged("it has no variants")
     if len(set(names)) < len(names):
         raise Damaged("it has two variants of one name")
+    if result.aa and len(names) != 2:
+        raise Damaged("an A/A run has two variants")
     if len(result.order) != result.rounds or any(sorted(o) != sorted(names) for o in result.order):
         raise Damaged(f"order is not that of its {result.rounds} rounds")
     try:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from scalelab.measure import doubts
 from scalelab.measure.statistics import MIN_ROUNDS
+from scalelab.measure.summary import used
 from scalelab.model import RunResult, VariantSummary
 from scalelab.report import words
 
@@ -32,10 +33,22 @@ def header(result: RunResult, width: int) -> Text:
         words.loop(result.load),
         f"{rounds} of {words.seconds(result.load.duration_s)}, interleaved",
         f"seed {result.load.seed}",
+        *machine(result),
     ]
     if result.quick:
         parts.append("quick look, no verdicts")
     return title(result.lab, parts, width)
+
+
+def machine(result: RunResult) -> Iterator[str]:
+    """How busy the machine was with other things, as far as it can tell."""
+    cpus, busy = result.host.get("cpus"), result.host.get("load_average_1min")
+    if isinstance(busy, int | float):
+        cores = f" on {cpus} core{'s' * (cpus != 1)}" if isinstance(cpus, int) else ""
+        yield f"load average {busy:g}{cores} before"
+    steal = result.host.get("steal_share")
+    if isinstance(steal, int | float):
+        yield f"steal {words.share(steal)}"
 
 
 def title(name: str, parts: Iterable[str], width: int) -> Text:
@@ -53,6 +66,9 @@ def title(name: str, parts: Iterable[str], width: int) -> Text:
 
 def found(result: RunResult) -> Iterator[Text]:
     """What came out, each variant against the baseline, and the correctness beside the speed."""
+    if result.aa:
+        yield from _noise_floor(result)
+        return
     baseline, *others = result.summaries
     if not others and (stale := _staleness(baseline)):
         yield Text(f"{baseline.name}: {stale}.")
@@ -67,20 +83,25 @@ def found(result: RunResult) -> Iterator[Text]:
 
 def method(result: RunResult) -> Iterator[Text]:
     """Whether the generator was the limit, and what was cut."""
-    busiest = max(result.summaries, key=lambda summary: summary.cpu_share)
+    busiest = max(result.summaries, key=used)
     lag = max(summary.send_lag_p99_ms for summary in result.summaries)
     fair = not any(doubts.generator(summary) for summary in result.summaries)
     said = "not the limit" if fair else "see the warning"
     yield Text(
-        f"generator: {busiest.cpu_share:.0%} of one core, send lag p99 {words.ms(lag)} ms: {said}.",
+        f"generator: {busiest.cpu_share:.0%} of one core, {words.share(busiest.ceiling_share)} of "
+        f"its no-op ceiling of {words.thousands(result.noop_ceiling)}/s, send lag p99 "
+        f"{words.ms(lag)} ms: {said}.",
         style="dim",
     )
-    if result.load.warmup_s > 0:
-        cut = words.seconds(result.load.warmup_s)
-        yield Text(
-            f"warm-up: a rehearsal of every variant and the first {cut} of every slice are cut.",
-            style="dim",
-        )
+    for rehearsal in result.rehearsals:
+        for number, share in enumerate(rehearsal.added_at):
+            again = "another" if number else "one more"
+            yield Text(
+                f"workers: {again} was added while {rehearsal.variant} was rehearsed, because the "
+                f"busiest was {share:.0%} busy; all rounds had {result.load.workers}.",
+                style="dim",
+            )
+    yield Text(f"warm-up: {_cut(result)}.", style="dim")
 
 
 def claims(result: RunResult) -> RenderableType:
@@ -101,6 +122,47 @@ def warned(warnings: Iterable[str]) -> RenderableType:
     for warning in warnings:
         grid.add_row(Text("warning", "yellow bold"), Text(warning))
     return grid
+
+
+def _cut(result: RunResult) -> str:
+    """What does not count, and why it was that long."""
+    driven = [
+        f"{words.seconds(r.driven_s)} ({r.variant}{', not steady' * (r.settled is False)})"
+        for r in result.rehearsals
+    ]
+    parts = []
+    if driven:
+        parts.append(f"rehearsals of {words.listed(driven)}")
+        if any(rehearsal.settled is not None for rehearsal in result.rehearsals):
+            parts[0] += " until steady by MSER-5"
+    if result.load.warmup_s > 0:
+        parts.append(f"the first {words.seconds(result.load.warmup_s)} of every slice")
+    return f"{words.listed(parts)} are cut" if parts else "nothing is cut"
+
+
+def _noise_floor(result: RunResult) -> Iterator[Text]:
+    """What a variant against itself says of this machine and load."""
+    counted, compared = result.summaries[0], result.summaries[1].comparison
+    if compared is None or compared.low is None or compared.high is None:
+        yield Text(f"noise floor of {counted.name}: unknown, it takes two rounds with answers.")
+        return
+    ratio, bounds = (
+        words.ratio(compared.ratio),
+        words.interval(compared.low, compared.high, words.ratio),
+    )
+    rounds = "1 round" if result.rounds == 1 else f"{result.rounds} rounds"
+    here = f"here, in {rounds} of {words.seconds(result.load.duration_s)}"
+    floor = max(compared.high, 1 / compared.low) - 1
+    if compared.verdict in ("faster", "slower"):
+        yield Text(
+            f"noise floor: {ratio}x {bounds}: {here}, {counted.name} differs from itself, so that "
+            "no small difference can be trusted."
+        )
+        return
+    yield Text(
+        f"noise floor: {ratio}x {bounds}: {here}, a difference below {words.share(floor)} cannot "
+        "be told from noise."
+    )
 
 
 def _grid() -> Table:

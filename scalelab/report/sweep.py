@@ -16,7 +16,7 @@ from typing import Any
 from scalelab.errors import Inconclusive, UsageError
 from scalelab.measure import doubts, scaling_law
 from scalelab.measure.scaling_law import Estimate, Law
-from scalelab.measure.summary import WARN_SHARE
+from scalelab.measure.summary import WARN_SHARE, used
 from scalelab.model import Params, RunResult, VariantSummary
 from scalelab.report import document, words
 
@@ -162,7 +162,7 @@ class Sweep:
             listed = ", ".join(f"{words.number(value)}" for value in self.missing)
             yield f"it broke off: {self.parameter} {listed} not measured"
         for name in self.variants:
-            near = [v for v, each in self.of(name).items() if each.cpu_share >= WARN_SHARE]
+            near = [v for v, each in self.of(name).items() if used(each) >= WARN_SHARE]
             if near:
                 listed = ", ".join(f"{words.number(value)}" for value in near)
                 yield (

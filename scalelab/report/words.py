@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from scalelab.model import Budget, Load, Stage
 
@@ -83,6 +83,11 @@ def ratio(value: float) -> str:
 def number(value: float) -> str:
     """A number as it was given: 16, 10,000, 0.25."""
     return f"{value:,.12g}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """a; a and b; a, b and c."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def seconds(value: float) -> str:

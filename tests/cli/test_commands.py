@@ -330,9 +330,10 @@ def _lab(*metrics: str) -> Lab:
     return Lab("T", "?", "read", variants, claims)
 
 
-def _summary(*, error_share: float = 0.0, cpu_share: float = 0.1) -> VariantSummary:
+def _summary(**changed: float) -> VariantSummary:
     values: dict[str, Any] = dict.fromkeys(f.name for f in dataclasses.fields(VariantSummary))
-    return VariantSummary(**values | {"error_share": error_share, "cpu_share": cpu_share})
+    calm = {"error_share": 0.0, "cpu_share": 0.1, "ceiling_share": 0.1}
+    return VariantSummary(**values | calm | changed)
 
 
 def _result(outcomes: dict[str, str], summary: VariantSummary, **more: Any) -> RunResult:

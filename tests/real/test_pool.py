@@ -136,6 +136,15 @@ def test_it_grows_by_a_worker_at_a_time(places: Places) -> None:
     assert gone(mine, 30)
 
 
+def test_its_ceiling_is_above_what_it_does_with_a_server(places: Places) -> None:
+    with Pool(1) as pool:
+        ceiling = pool.noop_ceiling()
+        (report,) = pool.run(places, "insert_write", {}, _LOAD)
+        assert ceiling > report.counts["write"] / report.elapsed_s
+        # Work of the loop's own: the pool is left as it was.
+        assert pool.noop_ceiling() > 0
+
+
 def test_a_failing_slice_says_why_and_leaves_the_pool_usable(places: Places) -> None:
     with Pool(2) as pool:
         with pytest.raises(CheckFailed, match="no_such failed: ModuleNotFoundError"):

@@ -1,6 +1,7 @@
 """A run without servers: the order of its slices, its seeds, and what stops it."""
 
 import dataclasses
+import re
 from collections import Counter
 
 import pytest
@@ -32,12 +33,12 @@ CLUSTERS = {
 
 
 class Pool:
-    """Answers at once, with the speed each variant is given."""
+    """Answers at once, with the speed each variant is given; ``busy`` is each call's CPU share."""
 
     where = ""
-    workers = 1
 
-    def __init__(self, reads=None, errors=None):
+    def __init__(self, reads=None, errors=None, busy=(), most=1):
+        self.workers, self.most, self.busy = 1, most, list(busy)
         self.reads = {"a": 1000, "b": 2000, "c": 1000, **(reads or {})}
         self.errors = errors or {}
         self.calls = []
@@ -55,11 +56,11 @@ class Pool:
                 send_lag=empty,
                 counts={"read": reads},
                 errors=self.errors.get(name, {}),
-                per_second=(),
+                per_second=(reads,) * 10,
                 judged=0,
                 stale=0,
                 stale_max_age_ms=0.0,
-                cpu_share=0.5,
+                cpu_share=self.busy.pop(0) if self.busy else 0.5,
                 planned=reads,
                 unsent=0,
             ),
@@ -67,6 +68,14 @@ class Pool:
 
     def completed(self):
         return 0
+
+    def grow(self):
+        grown = self.workers < self.most
+        self.workers += grown
+        return grown
+
+    def noop_ceiling(self):
+        return 1e6
 
 
 class LosesWorkers(Pool):
@@ -99,10 +108,10 @@ def run(pool=None, load=LOAD, lab=LAB, clusters=CLUSTERS, workload=None, **optio
 
 
 def measured(pool, rounds):
-    """The calls of the rounds; before them each variant has its rehearsal."""
-    assert [name for name, _ in pool.calls[:3]] == ["a", "b", "c"]
-    assert len(pool.calls) == 3 + 3 * rounds
-    return pool.calls[3:]
+    """The calls of the rounds; before them each variant has two slices of rehearsal."""
+    assert [name for name, _ in pool.calls[:6]] == ["a", "a", "b", "b", "c", "c"]
+    assert len(pool.calls) == 6 + 3 * rounds
+    return pool.calls[6:]
 
 
 def order_of(pool, rounds):
@@ -175,7 +184,9 @@ def test_a_variant_that_answers_nothing_stops_the_run():
     pool = Pool(reads={"b": 0}, errors={"b": {"connection refused": 90, "timeout": 10}})
     with pytest.raises(CheckFailed, match="b completed no read in round 1: 90 of its 100 errors"):
         run(pool)
-    assert len(pool.calls) <= 3 + 3  # rehearsals, and no round after the first
+    # b answers nothing in its rehearsal either, which ends at once; no round after the first.
+    assert [name for name, _ in pool.calls[:5]] == ["a", "a", "b", "c", "c"]
+    assert len(pool.calls) <= 5 + 3
     with pytest.raises(CheckFailed, match="completed no read") as caught:
         run(Pool(reads={"b": 0}))
     assert "--duration" in caught.value.hint
@@ -211,6 +222,54 @@ def test_warnings_about_the_means():
     assert any("different" in warning for warning in run(clusters=mixed).warnings)
 
 
+def test_rehearsals_are_in_the_result_and_warned_of(monkeypatch):
+    result = run()
+    assert [(r.variant, r.driven_s, r.settled) for r in result.rehearsals] == [
+        (name, 6.0, True) for name in "abc"
+    ]
+    assert result.noop_ceiling == 1e6
+    assert result.summaries[0].ceiling_share == pytest.approx(0.001)
+    monkeypatch.setattr("scalelab.measure.warmup.settled", lambda bins: False)
+    result = run()
+    assert result.rehearsals[0].settled is False
+    assert [w for w in result.warnings if "had not settled" in w] == [
+        f"{name} had not settled after 15 s of rehearsal: its throughput still changed"
+        for name in "abc"
+    ]
+
+
+def test_a_worker_more_serves_every_counted_slice(monkeypatch):
+    monkeypatch.setattr("scalelab.measure.host.cpus", lambda: 4)
+    # a has two slices of rehearsal, then b's first one saturates the generator.
+    pool = Pool(busy=[0.5, 0.5, 0.93], most=2)
+    result = run(pool)
+    assert [load.workers for name, load in pool.calls[:5]] == [1, 1, 1, 2, 2]
+    assert {load.workers for _, load in pool.calls[3:]} == {2}
+    assert result.load.workers == 2
+    assert [r.added_at for r in result.rehearsals] == [(), (0.93,), ()]
+    # Saturated again, and there can be no more.
+    assert run(Pool(busy=[0.99] * 99, most=3)).load.workers == 3
+
+
+def test_a_variant_against_itself_is_rehearsed_once():
+    first = LAB.variants[0]
+    again = dataclasses.replace(first, name="a again")
+    twice = dataclasses.replace(LAB, variants=(first, again), claims=())
+    pool = Pool()
+    result = run(pool, lab=twice, clusters=dict.fromkeys(("a", "a again"), CLUSTERS["a"]), aa=True)
+    assert len(pool.calls) == 2 + 2 * 5
+    assert [rehearsal.variant for rehearsal in result.rehearsals] == ["a"]
+    assert result.aa
+    assert result.summaries[1].comparison.verdict == "same"
+
+
+def test_what_a_reader_needs_to_repeat_a_run_is_in_it():
+    result = run(versions={"postgres": "18"})
+    assert {"kernel", "python", "scalelab", "cpus", "load_average_1min"} <= set(result.host)
+    assert re.fullmatch(r"[0-9a-f]{12}(-dirty)?", result.host["commit"])
+    assert (result.load.seed, result.budget, result.runtime) == (42, Budget(), "local")
+
+
 def test_a_quick_look_gives_no_verdict():
     result = run(quick=True, rounds=1)
     assert result.summaries[1].comparison.verdict == ""
@@ -231,28 +290,28 @@ def test_what_makes_no_sense(options, error):
 
 
 def test_a_round_that_lost_a_worker_counts_for_nothing_and_is_driven_again():
-    # Three rehearsals, then round 1; the second slice of round 2 loses a worker.
-    pool = LosesWorkers(3 + 3 + 1)
+    # Six slices of rehearsal, then round 1; the second slice of round 2 loses a worker.
+    pool = LosesWorkers(6 + 3 + 1)
     result = run(pool, rounds=2)
     assert "round 2 was discarded and driven again: a load worker died" in result.warnings
     assert all(len(summary.by_round) == 2 for summary in result.summaries)
     names, seeds = zip(*[(name, load.seed) for name, load in pool.calls], strict=True)
-    assert len(pool.calls) == 3 + 3 + 2 + 3
-    assert names[6:8] == names[8:10]  # the whole round, in its order, with its keys
-    assert set(seeds[6:8]) == set(seeds[8:])
+    assert len(pool.calls) == 6 + 3 + 2 + 3
+    assert names[9:11] == names[11:13]  # the whole round, in its order, with its keys
+    assert set(seeds[9:11]) == set(seeds[11:])
 
 
 def test_a_rehearsal_that_lost_a_worker_is_driven_again():
     pool = LosesWorkers(0)
     result = run(pool, rounds=2)
-    assert len(pool.calls) == 4 + 6
+    assert len(pool.calls) == 7 + 6
     assert "the rehearsal of a was discarded and driven again: a load worker died" in (
         result.warnings
     )
 
 
 def test_a_run_that_loses_workers_again_and_again_ends():
-    pool = LosesWorkers(*range(3, 100))
+    pool = LosesWorkers(*range(6, 100))
     with pytest.raises(CheckFailed, match="3 load workers were lost, the last one in round 1"):
         run(pool, rounds=2)
-    assert len(pool.calls) == 3 + 3
+    assert len(pool.calls) == 6 + 3

@@ -35,6 +35,7 @@ def summary(name, throughput):
         stale_max_age_ms=0.0,
         counts={},
         cpu_share=0.5,
+        ceiling_share=0.1,
         send_lag_p99_ms=0.1,
         offered=None,
         by_round=(throughput,) * 5,
@@ -46,7 +47,7 @@ def summary(name, throughput):
 class Pool:
     """Drives nothing."""
 
-    def __init__(self, workers):
+    def __init__(self, workers, most=None):
         pass
 
     def __enter__(self):
@@ -83,9 +84,12 @@ def swept(monkeypatch, capsys, tmp_path):
             rounds=5,
             order=(tuple(names),) * 5,
             quick=False,
+            aa=False,
             started=0.0,
             host={},
             versions={},
+            noop_ceiling=180_000.0,
+            rehearsals=(),
             summaries=tuple(summary(name, rate) for name in names),
             claims=(),
             warnings=(),

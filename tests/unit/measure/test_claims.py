@@ -13,7 +13,13 @@ VARIANTS = (Variant("a", "single", "w"), Variant("b", "single", "w"))
 def summary(name, low=None, high=None, **changed):
     comparison = Comparison((low + high) / 2, low, high, 0.01, "faster") if low else None
     fields = dict.fromkeys(field.name for field in dataclasses.fields(VariantSummary))
-    fields |= {"name": name, "by_round": (1.0,) * 5, "cpu_share": 0.5, "comparison": comparison}
+    fields |= {
+        "name": name,
+        "by_round": (1.0,) * 5,
+        "cpu_share": 0.5,
+        "ceiling_share": 0.1,
+        "comparison": comparison,
+    }
     fields |= {"judged": 100, "stale": 0, "stale_share": 0.0, "p99_ms": 3.0, "error_share": 0.0}
     return VariantSummary(**{**fields, **changed})
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from scalelab.measure.doubts import doubts, generator
-from scalelab.model import Load, StageSummary, VariantSummary
+from scalelab.model import Load, Rehearsal, StageSummary, VariantSummary
 
 CLOSED = Load(clients=4, rate=None, duration_s=2, warmup_s=0, seed=1)
 HOST = {"cpus": 2, "load_average_1min": 0.3, "steal_share": 0.0}
@@ -13,7 +13,13 @@ HOST = {"cpus": 2, "load_average_1min": 0.3, "steal_share": 0.0}
 
 def summary(**changed):
     fields = dict.fromkeys(field.name for field in dataclasses.fields(VariantSummary))
-    fields |= {"name": "a", "cpu_share": 0.5, "send_lag_p99_ms": 0.1, "p99_ms": 5.0}
+    fields |= {
+        "name": "a",
+        "cpu_share": 0.5,
+        "ceiling_share": 0.1,
+        "send_lag_p99_ms": 0.1,
+        "p99_ms": 5.0,
+    }
     fields |= {"errors": {}, "error_share": 0.0, "operations": 1000}
     fields |= {"planned": 1000, "unsent": 0, "stages": ()}
     return VariantSummary(**{**fields, **changed})
@@ -23,7 +29,7 @@ def stage(overloaded=False):
     return StageSummary(500.0, 400.0, None, None, 90.0, 1000, 0, overloaded)
 
 
-def said(*summaries, load=CLOSED, host=HOST, rounds=5, quick=False, budgeted=True, overloaded=()):
+def said(*summaries, load=CLOSED, host=HOST, rounds=5, quick=False, budgeted=True, **more):
     return doubts(
         summaries or (summary(),),
         load,
@@ -31,7 +37,7 @@ def said(*summaries, load=CLOSED, host=HOST, rounds=5, quick=False, budgeted=Tru
         rounds=rounds,
         quick=quick,
         budgeted=budgeted,
-        overloaded=overloaded,
+        **{"overloaded": (), **more},
     )
 
 
@@ -45,6 +51,9 @@ def test_a_clean_run_has_nothing_to_doubt():
         ({"cpu_share": 0.79}, ""),
         ({"cpu_share": 0.8}, "may distort"),
         ({"cpu_share": 0.9}, "invalid"),
+        ({"ceiling_share": 0.79}, ""),
+        ({"ceiling_share": 0.8}, "may distort the figure (its busiest worker did 80% of what"),
+        ({"ceiling_share": 0.9}, "invalid"),
         ({"send_lag_p99_ms": 0.9, "p99_ms": 1.0}, ""),
         ({"send_lag_p99_ms": 2.0, "p99_ms": 30.0}, ""),
         ({"send_lag_p99_ms": 2.0, "p99_ms": 20.0}, "ran late"),
@@ -77,6 +86,12 @@ def test_the_means(options, words):
 
 def test_a_quick_look_is_not_blamed_for_few_rounds():
     assert said(rounds=1, quick=True) == ()
+
+
+def test_what_had_not_settled_is_named():
+    rehearsals = (Rehearsal("a", 20.0, False), Rehearsal("b", 8.0, True), Rehearsal("c", 4.0, None))
+    (only,) = said(rehearsals=rehearsals)
+    assert only == ("a had not settled after 20 s of rehearsal: its throughput still changed")
 
 
 def test_overload_names_the_variant():

@@ -48,7 +48,7 @@ def stage(planned, unsent=0, completed=None, failed=0, reads_ms=(1.0,) * 200, el
 
 def row(*reports, load=CLOSED, rounds=1):
     slices = [Slice("a", number, 0, reports) for number in range(rounds)]
-    return summary.summarize(LAB, ["a"], slices, load, quick=False)[0]
+    return summary.summarize(LAB, ["a"], slices, load, quick=False, ceiling=1e6)[0]
 
 
 def test_throughput_counts_the_labs_kind_over_each_workers_own_time():
@@ -97,7 +97,7 @@ def test_p99_9_needs_a_thousand(samples, given):
 
 def test_percentiles_over_rounds_are_those_of_all_samples():
     slices = [Slice("a", n, 0, (report((1.0 + n,) * 100),)) for n in range(4)]
-    found = summary.summarize(LAB, ["a"], slices, CLOSED, quick=False)[0]
+    found = summary.summarize(LAB, ["a"], slices, CLOSED, quick=False, ceiling=1e6)[0]
     assert found.p50_ms == pytest.approx(2.0, rel=0.01)
     assert found.p99_ms == pytest.approx(4.0, rel=0.01)
 
@@ -129,13 +129,37 @@ def test_generator_share_is_that_of_the_busiest_worker():
     assert row(report(cpu_share=0.4), report(cpu_share=0.95)).cpu_share == 0.95
 
 
+def test_the_share_of_the_ceiling_is_that_of_the_busiest_worker():
+    # 200 operations in 2 s, 50 of them no reads; the other worker did half of that.
+    slices = [Slice("a", n, 0, (report((1.0,) * 150, (1.0,) * 50), report())) for n in range(5)]
+    (found,) = summary.summarize(LAB, ["a"], slices, CLOSED, quick=False, ceiling=200.0)
+    assert found.ceiling_share == pytest.approx(0.5)
+    assert summary.used(found) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("ceiling", "verdict"), [(1e6, "slower"), (100.0, "inconclusive")])
+def test_at_its_ceiling_the_generator_is_the_limit(ceiling, verdict):
+    # b reads less than a, but does 95 operations a second: were it 100 at most, the servers
+    # could do more.
+    slices = [
+        piece
+        for number in range(5)
+        for piece in (
+            Slice("a", number, 0, (report((1.0,) * (100 + number)),)),
+            Slice("b", number, 1, (report((1.0,) * (20 + number), (1.0,) * 170),)),
+        )
+    ]
+    _, found = summary.summarize(LAB, ["a", "b"], slices, CLOSED, quick=False, ceiling=ceiling)
+    assert found.comparison.verdict == verdict
+
+
 def test_rows_keep_the_order_asked_for_and_compare_with_the_first():
     slices = [
         Slice(name, number, 0, (report((1.0,) * (count + number)),))
         for number in range(5)
         for name, count in (("a", 100), ("b", 300))
     ]
-    first, second = summary.summarize(LAB, ["b", "a"], slices, CLOSED, quick=False)
+    first, second = summary.summarize(LAB, ["b", "a"], slices, CLOSED, quick=False, ceiling=1e6)
     assert (first.name, first.comparison) == ("b", None)
     assert second.comparison.verdict == "slower"
 

@@ -35,6 +35,7 @@ def summary(name, comparison=None, **changed):
         stale_max_age_ms=0.0,
         counts={},
         cpu_share=0.5,
+        ceiling_share=0.1,
         send_lag_p99_ms=0.1,
         offered=None,
         by_round=(1000.0,) * 5,

@@ -20,9 +20,12 @@ KEYS = [
     "rounds",
     "order",
     "quick",
+    "aa",
     "started_unix_s",
     "host",
     "versions",
+    "noop_ceiling_per_s",
+    "rehearsals",
     "variants",
     "claims",
     "warnings",
@@ -46,6 +49,7 @@ VARIANT_KEYS = [
     "stale_max_age_ms",
     "counts",
     "generator_cpu_share",
+    "generator_ceiling_share",
     "send_lag_p99_ms",
     "offered_per_s",
     "throughput_by_round_per_s",
@@ -83,6 +87,9 @@ def test_schema_is_pinned(replication):
         "p_value",
         "verdict",
     ]
+    assert [list(each) for each in built["rehearsals"]] == [
+        ["variant", "driven_s", "settled", "worker_added_at_cpu_shares"]
+    ] * 3
     assert list(built["claims"][0]) == ["text", "outcome", "figure"]
 
 
@@ -167,6 +174,8 @@ def test_what_is_not_a_run(text, said):
         (("variants", 1, "histogram"), "HISTFAAAA", r"variants\[1\].histogram is not one"),
         (("variants", 1, "histogram"), "é", r"variants\[1\].histogram is not one"),
         (("started_unix_s",), 1e300, "started_unix_s is 1e"),
+        (("aa",), True, "A/A run has two variants"),
+        (("rehearsals", 0, "settled"), "yes", r"rehearsals\[0\].settled is 'yes'"),
         (("title",), "\x1b[2J", "title has control characters"),
         (("title",), "\ud800", "title has control characters"),
         (("versions",), {"\x00": ""}, "versions has control characters"),

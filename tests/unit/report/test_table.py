@@ -98,11 +98,11 @@ def test_one_variant_alone(caching):
 
 
 def test_header_says_how_it_was_measured(replication):
-    header = printed(replication, 120).splitlines()[0]
-    assert header == (
+    assert printed(replication, 120).splitlines()[:2] == [
         "replication · local · every node 0.20 CPU, 256 MB · closed loop, 16 clients · "
-        "5 rounds of 3 s, interleaved · seed 42"
-    )
+        "5 rounds of 3 s, interleaved · seed 42",
+        "load average 0.4 on 2 cores before · steal 1.0%",
+    ]
     unbudgeted = dataclasses.replace(replication, budgeted=False)
     assert "0.20 CPU (not enforced here)" in printed(unbudgeted, 140)
     rate = dataclasses.replace(replication.load, rate=500.0)
@@ -162,3 +162,67 @@ def test_markup_in_names_is_text(replication):
     odd = dataclasses.replace(replication.summaries[0], name="[red]x[/red]")
     text = printed(dataclasses.replace(replication, summaries=(odd,)), 120)
     assert "[red]x[/red]" in text
+
+
+def against_itself(caching, low, high, verdict):
+    first, second = caching.summaries
+    compared = dataclasses.replace(second.comparison, ratio=1.01, low=low, high=high)
+    again = dataclasses.replace(
+        first,
+        name="database again",
+        comparison=dataclasses.replace(compared, verdict=verdict),
+    )
+    return dataclasses.replace(caching, aa=True, summaries=(first, again))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict", "said"),
+    [
+        (0.98, 1.04, "same", "a difference below 4.0% cannot be told from noise"),
+        (0.9, 1.05, "inconclusive", "a difference below 11% cannot be told from noise"),
+        (1.01, 1.02, "faster", "database differs from itself"),
+        (None, None, "", "noise floor of database: unknown"),
+    ],
+)
+def test_a_variant_against_itself_says_the_noise_floor(caching, low, high, verdict, said):
+    text = " ".join(printed(against_itself(caching, low, high, verdict), 100).split())
+    assert said in text
+    if low:
+        assert f"noise floor: 1.01x [{low:.2f}, {high:.2f}]: here, in 5 rounds of 3 s" in text
+    assert "as many reads" not in text
+
+
+def test_what_was_cut_is_said(replication, caching):
+    text = " ".join(printed(replication, 100).split())
+    assert (
+        "warm-up: rehearsals of 8 s (single), 12 s (two-replicas) and 8 s (sync-replicas) until "
+        "steady by MSER-5 and the first 0.5 s of every slice are cut."
+    ) in text
+    assert "20 s (cache-aside, not steady)" in printed(caching, 200)
+    quick = tuple(dataclasses.replace(r, settled=None) for r in caching.rehearsals)
+    assert "MSER" not in printed(dataclasses.replace(caching, rehearsals=quick), 200)
+
+
+def test_the_generator_is_set_against_its_ceiling(replication):
+    text = " ".join(printed(replication, 100).split())
+    assert (
+        "generator: 61% of one core, 8.0% of its no-op ceiling of 180k/s, send lag p99 0.040 ms: "
+        "not the limit."
+    ) in text
+
+
+def test_a_worker_that_was_added_is_said(replication):
+    grown = dataclasses.replace(replication.rehearsals[1], added_at=(0.93, 0.81))
+    text = printed(
+        dataclasses.replace(
+            replication,
+            rehearsals=(grown,),
+            load=dataclasses.replace(replication.load, workers=3),
+        ),
+        200,
+    )
+    assert (
+        "workers: one more was added while two-replicas was rehearsed, because the busiest was 93% "
+        "busy; all rounds had 3."
+    ) in text
+    assert "workers: another was added while two-replicas was rehearsed" in text

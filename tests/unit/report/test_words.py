@@ -72,3 +72,9 @@ def test_plural(noun, said):
 )
 def test_loop(load, said):
     assert words.loop(load) == said
+
+
+def test_lists():
+    assert words.listed(["a"]) == "a"
+    assert words.listed(["a", "b"]) == "a and b"
+    assert words.listed(["a", "b", "c"]) == "a, b and c"
