@@ -56,7 +56,7 @@ def boot(
 def _start(
     cluster: Cluster, place: Place, runtime: Runtime, service: Service, abandoned: threading.Event
 ) -> Handle:
-    handle = runtime.start(place, service.launch(place, cluster.places))
+    handle = runtime.start(place, service.launch(place, cluster.peers(place.node.name)))
     deadline = time.monotonic() + _READY_PATIENCE_S
     while not abandoned.is_set() and not service.ready(place, cluster.places):
         if runtime.state(place, handle).state == "exited":

@@ -1,4 +1,4 @@
-"""Finds services, topologies, workloads and labs by file name: a new one is a new file."""
+"""Finds services, topologies, workloads, faults and labs by file name: a new one is a new file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from scalelab.model import (
     TopologyKind,
     Variant,
 )
-from scalelab.protocols import Service, Workload
+from scalelab.protocols import Fault, Service, Workload
 
 T = TypeVar("T")
 _PACKAGE = Path(__file__).parent
@@ -80,6 +80,7 @@ class Workloads(Folder[Workload]):
 
 
 workloads = Workloads("workloads", "workload", "WORKLOAD")
+faults: Folder[Fault] = Folder("faults", "fault", "FAULT")
 
 
 def topology(name: str, given: Mapping[str, int | str] | None = None) -> Topology:

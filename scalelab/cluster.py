@@ -7,7 +7,7 @@ import dataclasses
 import os
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -17,12 +17,12 @@ from scalelab import booting, failover, ports
 from scalelab.errors import (
     Busy,
     PortTaken,
-    ScalelabError,
     UnknownName,
     UsageError,
 )
 from scalelab.ledger import Damaged, Ledger
-from scalelab.model import Budget, Cluster, Node, NodeState, Place, Topology
+from scalelab.links import Relays
+from scalelab.model import CLIENT, Budget, Cluster, Node, NodeState, Place, Topology
 from scalelab.protocols import Runtime, Service
 from scalelab.runtimes import processes
 
@@ -73,6 +73,7 @@ class Clusters:
         services: Mapping[str, Service],
         runtime: Callable[[str], Runtime],
     ) -> None:
+        self.relays = Relays(ledger.folder)
         self._ledger = ledger
         self._services = services
         self._make_runtime = runtime
@@ -160,15 +161,16 @@ class Clusters:
         ------
         Busy : another scalelab is at work on it.
         """
-        with self._ledger.lock():
-            cluster = self.find(name)
-            self._must_be_free(cluster)
-            self._ledger.write(dataclasses.replace(cluster, phase="removing", owner=_me()))
-        try:
-            self._remove(name, cluster.runtime)
-        except KeyboardInterrupt:
-            self._remove(name, cluster.runtime)  # half a removal helps nobody
-            raise
+        with self._ledger.acting():
+            with self._ledger.lock():
+                cluster = self.find(name)
+                self._must_be_free(cluster)
+                self._ledger.write(dataclasses.replace(cluster, phase="removing", owner=me()))
+            try:
+                self._remove(name, cluster.runtime)
+            except KeyboardInterrupt:
+                self._remove(name, cluster.runtime)  # half a removal helps nobody
+                raise
 
     def down_all(self, runtimes: Collection[str]) -> list[str]:
         """Remove every cluster of the ledger, and by label what the ledger does not know of.
@@ -196,6 +198,9 @@ class Clusters:
                 with self._ledger.lock():
                     done.append(f"{name}: damaged, moved to {self._ledger.move_aside(name)}")
         at_work = {name for name, _ in busy}
+        for name in sorted(self.relays.strays() - at_work - set(self._ledger.names())):
+            self.relays.remove(name)
+            done.append(f"{name}: leftovers removed (relays)")
         for runtime in runtimes:
             # Under the lock no `up` can be between its entry in the ledger and its first act.
             with self._ledger.lock():
@@ -208,24 +213,25 @@ class Clusters:
         return done
 
     def stop(self, name: str | None, nodes: Collection[str], *, kill: bool = False) -> Cluster:
-        """Stop nodes (all when none is named), their data and ports kept."""
-        cluster = self._claim(name)
-        with self._released(cluster):
-            chosen = [self.place(cluster, node) for node in nodes or list(cluster.places)]
-            stopped = cluster.stopped | {place.node.name for place in chosen}
-            self._change(cluster.name, stopped=stopped)
-            for place in reversed(chosen):  # followers first
-                handle = cluster.handles.get(place.node.name)
-                self.runtime(cluster.runtime).stop(place, handle, kill=kill)
+        """Stop nodes (all when none is named), their data and ports kept; their faults are over."""
+        with self._ledger.acting():
+            cluster = self._claim(name)
+            with self._released(cluster):
+                chosen = [self.place(cluster, node).node.name for node in nodes or cluster.places]
+                self.halt(cluster, chosen, kill=kill)
+                self._taken_over(cluster, chosen)
         return self.find(cluster.name)
 
     def start(self, name: str | None, nodes: Collection[str]) -> Cluster:
-        """Start the nodes (all when none is named) that do not run, with their data and ports."""
-        cluster = self._claim(name)
-        with self._released(cluster):
-            chosen = [self.place(cluster, node).node for node in nodes or list(cluster.places)]
-            idle = tuple(node for node in chosen if self._state(cluster, node.name) in _RESTING)
-            self._settle(cluster, idle)
+        """Start the nodes (all when none is named) that do not run, with their data and ports.
+
+        A fault that had stopped one is over with that.
+        """
+        with self._ledger.acting():
+            cluster = self._claim(name)
+            with self._released(cluster):
+                chosen = [self.place(cluster, node).node.name for node in nodes or cluster.places]
+                self._taken_over(cluster, self.revive(cluster, chosen))
         return self.find(cluster.name)
 
     def promote(self, name: str | None, node: str) -> tuple[Cluster, Failover]:
@@ -240,26 +246,53 @@ class Clusters:
         UnknownName, UsageError : no such node, it cannot lead, or another one has received more.
         CheckFailed : it refuses.
         """
-        cluster = self._claim(name)
-        with self._released(cluster):
-            place = self.place(cluster, node)
-            runtime, former = self.runtime(cluster.runtime), place.node.follows
-            topology = failover.promoted(cluster.topology, node)
-            if former is None and not cluster.followers(node):
-                raise UsageError(f"{node} follows no node, so it cannot take one's place", _WHO)
-            clean = former is not None and self._state(cluster, former) == "running"
-            if former is not None:
-                self._fence(cluster, former, node, clean=clean)
-            began = time.monotonic()
-            places = failover.turned(cluster, topology)
-            cluster = self._change(cluster.name, topology=topology, places=places)
-            failover.settle(cluster, runtime, self._services)
-            took_s = time.monotonic() - began
-            # What the user had stopped stays so; of a promotion cut short nobody knows who did.
-            back = [former] if former is not None else list(places)
-            resting = [name for name in back if self._state(cluster, name) in _RESTING]
-            self._settle(cluster, [places[name].node for name in resting])
+        with self._ledger.acting():
+            cluster = self._claim(name)
+            with self._released(cluster):
+                place = self.place(cluster, node)
+                runtime, former = self.runtime(cluster.runtime), place.node.follows
+                topology = failover.promoted(cluster.topology, node)
+                if former is None and not cluster.followers(node):
+                    raise UsageError(f"{node} follows no node, so it cannot take one's place", _WHO)
+                self._must_be_direct(cluster)
+                clean = former is not None and self.state(cluster, former) == "running"
+                if former is not None:
+                    self._fence(cluster, former, node, clean=clean)
+                began = time.monotonic()
+                places = failover.turned(cluster, topology)
+                cluster = self._change(cluster.name, topology=topology, places=places)
+                failover.settle(cluster, runtime, self._services)
+                took_s = time.monotonic() - began
+                # What the user had stopped stays so; of a promotion cut short nobody knows who did.
+                back = [former] if former is not None else list(places)
+                resting = [name for name in back if self.state(cluster, name) in _RESTING]
+                self._settle(cluster, [places[name].node for name in resting])
+                self._taken_over(cluster, back)
         return self.find(cluster.name), Failover(node, former, clean, took_s)
+
+    def halt(self, cluster: Cluster, nodes: Sequence[str], *, kill: bool = False) -> None:
+        """Stop nodes of a cluster that a run may be using. Call while the ledger is ``acting``."""
+        self._change(cluster.name, stopped=cluster.stopped | set(nodes))
+        for node in reversed(nodes):  # followers first
+            handle = cluster.handles.get(node)
+            self.runtime(cluster.runtime).stop(cluster.places[node], handle, kill=kill)
+
+    def revive(self, cluster: Cluster, nodes: Sequence[str]) -> list[str]:
+        """Start those of the nodes that do not run, and say which. Call while ``acting``."""
+        idle = [node for node in nodes if self.state(cluster, node) in _RESTING]
+        self._settle(cluster, [cluster.places[node].node for node in idle])
+        return idle
+
+    def state(self, cluster: Cluster, node: str) -> str:
+        """What a node is doing: running, paused, stopped, exited."""
+        handle = cluster.handles.get(node)
+        return self.runtime(cluster.runtime).state(cluster.places[node], handle).state
+
+    def ports(self, but: str = "") -> set[int]:
+        """The ports given to clusters, ``but`` one, and to their relays."""
+        others = [other for other in self._ledger.clusters()[0] if other.name != but]
+        nodes = {place.client.port for other in others for place in other.places.values()}
+        return nodes | {route.listen.port for other in others for route in other.routes}
 
     def observe(self, cluster: Cluster) -> list[NodeReport]:
         """Every node as it is now. Strictly read-only."""
@@ -295,7 +328,7 @@ class Clusters:
             alike = (other.topology, other.runtime, other.budget) == (topology, runtime, budget)
             if alike and other.phase == "up" and other.name not in {name, *not_these}:
                 with self.in_use(other.name) as cluster:
-                    yield cluster
+                    yield cluster.seen()
                 return
         if self._ledger.read(name):
             self.down(name)
@@ -320,7 +353,7 @@ class Clusters:
             return self._change(name, phase="up", owner=None, budgeted=all(limited))
         except BaseException:
             mine = self._ledger.read(name)
-            if mine and mine.owner == _me():
+            if mine and mine.owner == me():
                 self._remove(name, runtime)
             raise
 
@@ -333,12 +366,7 @@ class Clusters:
                 self._must_be_free(left)
                 if left.phase == "up":
                     raise Busy(f"{name!r} has just been brought up by another scalelab")
-            taken = {
-                place.client.port
-                for other in self._ledger.clusters()[0]
-                if other.name != name
-                for place in other.places.values()
-            }
+            taken = self.ports(but=name)
             password = secrets.token_hex(16)
             chosen = ports.reserve(len(topology.nodes), taken | avoid, self._ledger.state_id)
             places = self.runtime(runtime).reserve(name, topology, budget, password, chosen)
@@ -350,10 +378,11 @@ class Clusters:
                 budget=budget,
                 phase="starting",
                 created=time.time(),
-                owner=_me(),
+                owner=me(),
             )
             self._ledger.write(cluster)
         # A tool that was killed here before may have left anything behind, on either runtime.
+        self.relays.remove(name)
         for former in {runtime, left.runtime if left else runtime}:
             self.runtime(former).remove(name)
         return cluster
@@ -367,7 +396,7 @@ class Clusters:
                     f"{cluster.name!r} was never fully up",
                     f"remove what is left: scalelab down --name {cluster.name}",
                 )
-            claimed = dataclasses.replace(cluster, owner=_me())
+            claimed = dataclasses.replace(cluster, owner=me())
             self._ledger.write(claimed)
             return claimed
 
@@ -379,21 +408,28 @@ class Clusters:
             self._change(cluster.name, owner=None)
 
     def _change(self, name: str, **fields: object) -> Cluster:
-        with self._ledger.lock():
-            cluster = self._ledger.read(name)
-            if cluster is None:
-                raise ScalelabError(f"the ledger lost {name!r}", "run: scalelab down --all")
-            changed = dataclasses.replace(cluster, **fields)  # type: ignore[arg-type]
-            self._ledger.write(changed)
-            return changed
+        return self._ledger.change(
+            name,
+            lambda cluster: dataclasses.replace(cluster, **fields),  # type: ignore[arg-type]
+        )
+
+    def _taken_over(self, cluster: Cluster, nodes: Collection[str]) -> None:
+        """Strike the faults of nodes that the user has stopped or started since."""
+        self._ledger.change(
+            cluster.name,
+            lambda c: dataclasses.replace(
+                c, faults=tuple(f for f in c.faults if f.link or f.target not in nodes)
+            ),
+        )
 
     def _remove(self, name: str, runtime: str) -> None:
+        self.relays.remove(name)
         self.runtime(runtime).remove(name)
         with self._ledger.lock():
             self._ledger.forget(name)
 
     def _must_be_free(self, cluster: Cluster) -> None:
-        if cluster.owner and cluster.owner != _me() and processes.alive(*cluster.owner):
+        if cluster.owner and cluster.owner != me() and processes.alive(*cluster.owner):
             raise Busy(
                 f"{cluster.name!r} is {_PHASES[cluster.phase]} by another scalelab"
                 f" (process {cluster.owner[0]})",
@@ -449,6 +485,15 @@ class Clusters:
         if followers:
             self._restart(cluster, followers)
 
+    @staticmethod
+    def _must_be_direct(cluster: Cluster) -> None:
+        for fault in cluster.faults:
+            if fault.link and not fault.link.startswith(f"{CLIENT}--"):
+                raise UsageError(
+                    f"{fault.kind} of {fault.target} is on ({fault.id}): nodes cannot trade places",
+                    f"heal it first: scalelab fault heal {fault.id}",
+                )
+
     def _fence(self, cluster: Cluster, leader: str, heir: str, *, clean: bool) -> None:
         """End a leader for good before another one leads; back again where the heir cannot."""
         self._change(cluster.name, stopped=cluster.stopped | {leader})
@@ -462,10 +507,6 @@ class Clusters:
                 self._restart(self._change(cluster.name), [place.node])
             raise
 
-    def _state(self, cluster: Cluster, node: str) -> str:
-        handle = cluster.handles.get(node)
-        return self.runtime(cluster.runtime).state(cluster.places[node], handle).state
-
     def _observe(self, cluster: Cluster, place: Place) -> NodeReport:
         name = place.node.name
         state = self.runtime(cluster.runtime).state(place, cluster.handles.get(name))
@@ -474,7 +515,8 @@ class Clusters:
         facts = {}
         if state.state == "running":
             facts = dict(self._services[place.node.service].inspect(place, cluster.places))
-        return NodeReport(place, state, facts)
+        # Asked directly, shown as its users see it: a link that is cut must not cut this off.
+        return NodeReport(cluster.seen().places[name], state, facts)
 
 
 def _words(budget: Budget) -> str:
@@ -483,5 +525,6 @@ def _words(budget: Budget) -> str:
     return f"{cpus} and {memory}"
 
 
-def _me() -> tuple[int, float]:
+def me() -> tuple[int, float]:
+    """This process: its pid and its start time in seconds since the epoch."""
     return os.getpid(), psutil.Process().create_time()

@@ -83,7 +83,7 @@ def settle(cluster: Cluster, runtime: Runtime, services: Mapping[str, Service]) 
             continue
         for name in (leader, *names):
             each = cluster.places[name]
-            runtime.configure(each, service.launch(each, cluster.places))
+            runtime.configure(each, service.launch(each, cluster.peers(name)))
         service.promote(place, names)
         for name in names:
             service.reload(cluster.places[name])

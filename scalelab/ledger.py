@@ -13,17 +13,18 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import filelock
 
-from scalelab.errors import EnvironmentLacks, ScalelabError
-from scalelab.model import Address, Budget, Cluster, Node, Place, Topology
+from scalelab.errors import Busy, EnvironmentLacks, ScalelabError
+from scalelab.model import ActiveFault, Address, Budget, Cluster, Node, Place, Route, Topology
 
 _VERSION = 1
 _LOCK_PATIENCE_S = 30
+_ACT_PATIENCE_S = 180
 
 
 class Damaged(ScalelabError):
@@ -68,6 +69,47 @@ class Ledger:
             yield
         finally:
             lock.release()
+
+    @contextlib.contextmanager
+    def acting(self, patience_s: float = _ACT_PATIENCE_S) -> Iterator[None]:
+        """Be the only one that stops and starts nodes or changes links, for as long as it takes.
+
+        Apart from a cluster's owner: a fault may come over a cluster that a run is using. The
+        kernel gives the lock back when its holder is killed. Take it before :meth:`lock`.
+
+        Raises
+        ------
+        Busy : another process has been at it for longer than ``patience_s`` seconds.
+        """
+        with self._translated():
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = filelock.FileLock(self.folder / "acting", timeout=patience_s, mode=0o600)
+            try:
+                lock.acquire()
+            except filelock.Timeout:
+                raise Busy(
+                    "another scalelab is stopping or starting nodes, or is at a fault",
+                    "wait until it is done, or end it",
+                ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def change(self, name: str, how: Callable[[Cluster], Cluster]) -> Cluster:
+        """Read an entry, change it and write it, as one act; takes the lock itself.
+
+        Raises
+        ------
+        ScalelabError : there is no such entry any more.
+        """
+        with self.lock():
+            cluster = self.read(name)
+            if cluster is None:
+                raise ScalelabError(f"the ledger lost {name!r}", "run: scalelab down --all")
+            changed = how(cluster)
+            self.write(changed)
+            return changed
 
     def names(self) -> list[str]:
         """The names of all entries, damaged ones included, oldest name order."""
@@ -168,8 +210,19 @@ def _decode(data: dict[str, Any]) -> Cluster:
             "budget": Budget(**data["budget"]),
             "owner": tuple(data["owner"]) if data["owner"] else None,
             "stopped": frozenset(data["stopped"]),
+            # Entries from before there were faults have none.
+            "faults": tuple(_fault(fault) for fault in data.get("faults", ())),
+            "routes": tuple(_route(route) for route in data.get("routes", ())),
         }
     )
+
+
+def _fault(data: dict[str, Any]) -> ActiveFault:
+    return ActiveFault(**data | {"owner": tuple(data["owner"]) if data["owner"] else None})
+
+
+def _route(data: dict[str, Any]) -> Route:
+    return Route(**data | {name: Address(**data[name]) for name in ("listen", "target")})
 
 
 def _topology(data: dict[str, Any]) -> Topology:

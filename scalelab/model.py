@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 # --- topologies ------------------------------------------------------------------------------
 
@@ -200,6 +200,94 @@ class NodeState:
     detail: str = ""
 
 
+# --- faults ----------------------------------------------------------------------------------
+
+CLIENT = "client"
+"""The end of a link where a cluster's users are."""
+
+
+@dataclass(frozen=True)
+class FaultOption:
+    """One option of a kind of fault.
+
+    Parameters
+    ----------
+    unit : what its values are: "duration" (seconds), "rate" (bytes per second) or "flag" (0, 1).
+    """
+
+    name: str
+    unit: str
+    default: float
+    help: str
+
+
+@dataclass(frozen=True)
+class ActiveFault:
+    """A fault that is on, or about to be: written down before anything is done.
+
+    Parameters
+    ----------
+    id : unique in its cluster ("f1").
+    kind : a file name of ``scalelab/faults``.
+    target : a node, or a link as it was named ("replica1--primary"): what is cut one way is cut
+        from its first end to its second.
+    link : the link it is on, follower or client first; "" for a fault of a node.
+    inverse : what undoes it, in a word or two ("start").
+    options : values by name, in the options' own units.
+    created : seconds since the epoch.
+    until : when it expires, in seconds since the epoch; None lasts until it is healed.
+    owner : pid and start time of the scalelab process that applies it or waits for its end; None
+        once it stays on by itself. When that process is gone, the next command heals.
+    """
+
+    id: str
+    kind: str
+    target: str
+    link: str
+    inverse: str
+    options: Mapping[str, float]
+    created: float
+    until: float | None
+    owner: tuple[int, float] | None
+
+
+@dataclass(frozen=True)
+class Route:
+    """A link that goes through a relay while a fault needs it.
+
+    Parameters
+    ----------
+    link : follower or client first, then the node reached ("client--primary").
+    folder : the relay's, below that of the cluster's links; never used again.
+    listen : the relay's own address.
+    target : where it passes on to.
+    pid, started : the relay's process; 0 before it runs.
+    """
+
+    link: str
+    folder: str
+    listen: Address
+    target: Address
+    pid: int = 0
+    started: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was measured of a fault's target.
+
+    Parameters
+    ----------
+    key : the name of the figure with its unit ("round_trip_ms"), as in documents.
+    what : the same for people ("round trip, median of 9").
+    value : None where no answer came in time.
+    """
+
+    key: str
+    what: str
+    value: float | None
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A topology that is up (or on its way), as the ledger has it.
@@ -212,6 +300,8 @@ class Cluster:
     handles : the runtime's notes, by node.
     budgeted : whether CPU budgets are really enforced here.
     created : seconds since the epoch.
+    faults : those that are on, oldest first.
+    routes : links that go through a relay.
     """
 
     name: str
@@ -225,6 +315,28 @@ class Cluster:
     stopped: frozenset[str] = frozenset()
     handles: Mapping[str, Handle] = field(default_factory=dict)
     budgeted: bool = True
+    faults: tuple[ActiveFault, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+    def seen(self) -> Cluster:
+        """The cluster as its users see it: a node behind a relay has the relay's address."""
+        relayed = {route.link: route.listen for route in self.routes if route.pid}
+        places = {
+            name: replace(place, client=relayed.get(f"{CLIENT}--{name}", place.client))
+            for name, place in self.places.items()
+        }
+        return replace(self, places=places)
+
+    def peers(self, node: str) -> Places:
+        """The places as this node reaches them: its leader, perhaps, by a relay."""
+        leader = self.places[node].node.follows
+        for route in self.routes:
+            if route.pid and route.link == f"{node}--{leader}":
+                return {
+                    **self.places,
+                    str(leader): replace(self.places[str(leader)], peer=route.listen),
+                }
+        return self.places
 
     def followers(self, node: str) -> list[str]:
         """The nodes that follow this one."""

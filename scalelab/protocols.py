@@ -6,7 +6,21 @@ import random
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from scalelab.model import Budget, Handle, Image, Launch, Node, NodeState, Place, Places, Topology
+from scalelab.model import (
+    ActiveFault,
+    Address,
+    Budget,
+    FaultOption,
+    Handle,
+    Image,
+    Launch,
+    Node,
+    NodeState,
+    Place,
+    Places,
+    Reading,
+    Topology,
+)
 
 
 class Service(Protocol):
@@ -66,6 +80,34 @@ class Service(Protocol):
         Empty where the node does not answer; never raises for that.
         """
 
+    def exchange(self, place: Place, size: int, times: int, patience_s: float) -> Sequence[float]:
+        """How long real queries take on a session of their own; touches no data.
+
+        Parameters
+        ----------
+        size : bytes of each answer.
+        times : how many queries, one after the other.
+        patience_s : seconds after which the rest is given up.
+
+        Returns
+        -------
+        The seconds each answered query took; fewer than ``times`` where answers stayed out. Never
+        raises for that.
+        """
+
+    def propagate(self, place: Place, peers: Places, size: int, patience_s: float) -> float | None:
+        """How long a change of ``size`` bytes takes from the leader of ``place`` to it and back.
+
+        Only for a node that follows another; touches no data.
+
+        Returns
+        -------
+        Seconds until the leader knows that it has arrived, None when it does not in time.
+        """
+
+    def upstream(self, place: Place) -> Address | None:
+        """The address a follower copies from just now; None where it does not, or of a leader."""
+
     def client(self, place: Place) -> tuple[tuple[str, ...], Mapping[str, str]]:
         """The service's own interactive client: its arguments and its environment."""
 
@@ -98,6 +140,20 @@ class Runtime(Protocol):
     def stop(self, place: Place, handle: Handle | None, *, kill: bool = False) -> None:
         """End the node, data and port kept; returns when it has ended."""
 
+    def pause(self, place: Place, handle: Handle) -> None:
+        """Freeze every process of the node, as it is; returns when all are."""
+
+    def resume(self, place: Place, handle: Handle) -> None:
+        """Let a frozen node go on; harmless for any other."""
+
+    def host_address(self, cluster: str) -> str:
+        """The address under which nodes reach this machine.
+
+        Raises
+        ------
+        EnvironmentLacks : they cannot.
+        """
+
     def state(self, place: Place, handle: Handle | None) -> NodeState:
         """What the node is doing. Read-only."""
 
@@ -112,6 +168,68 @@ class Runtime(Protocol):
 
     def strays(self) -> set[str]:
         """Names of all clusters of which anything labelled exists."""
+
+
+# --- faults ----------------------------------------------------------------------------------
+
+
+class Scene(Protocol):
+    """What a fault may do to a running cluster, and what it may measure there."""
+
+    def stop(self, node: str, *, kill: bool = False) -> None:
+        """End a node, data and port kept."""
+
+    def start(self, node: str) -> None:
+        """Start a node that does not run and wait until it serves; harmless for any other."""
+
+    def pause(self, node: str) -> None:
+        """Freeze a node."""
+
+    def resume(self, node: str) -> None:
+        """Let a frozen node go on; harmless for any other."""
+
+    def impair(self, link: str) -> None:
+        """Send a link through a relay that does what all faults of the link ask for."""
+
+    def relieve(self, link: str, fault: str) -> None:
+        """Lift a fault (by its id) from a link; after its last one the link is direct again."""
+
+    def round_trip(self, target: str, times: int, patience_s: float) -> Reading:
+        """The median time a question to a node, or over a link, and its answer take."""
+
+    def throughput(self, link: str, size: int, patience_s: float) -> Reading:
+        """How many bytes a second go over a link, by one transfer of ``size`` bytes."""
+
+
+class Fault(Protocol):
+    """Something done to a node or a link. One file in ``scalelab/faults``; ``FAULT`` is one."""
+
+    summary: str
+    inverse: str
+    """What undoes it, in a word or two."""
+    on_link: bool
+    options: tuple[FaultOption, ...]
+
+    def check(self, options: Mapping[str, float]) -> None:
+        """Raise UsageError where options do not go together."""
+
+    def apply(self, scene: Scene, fault: ActiveFault) -> None:
+        """Do it."""
+
+    def heal(self, scene: Scene, fault: ActiveFault) -> None:
+        """Undo it; harmless when nothing, or only half of it, was done."""
+
+    def probe(self, scene: Scene, fault: ActiveFault, patience_s: float) -> Reading:
+        """Measure what it changes. An answer that stays out for ``patience_s`` counts as none."""
+
+    def took(self, fault: ActiveFault, before: Reading, now: Reading) -> bool:
+        """Whether it took effect, by what was measured before and after."""
+
+    def impairment(self, fault: ActiveFault) -> Mapping[str, Any]:
+        """What the relay of its link shall do (``relay.py``); empty for a fault of a node."""
+
+    def words(self, fault: ActiveFault) -> str:
+        """What it does, with its figures, for people: "50 ms added to a round trip"."""
 
 
 # --- load ------------------------------------------------------------------------------------

@@ -12,12 +12,16 @@ if TYPE_CHECKING:
 _CONNECT_S = 10
 
 
-def connect(place: Place) -> psycopg.Connection:
+def connect(place: Place, patience_s: int = _CONNECT_S) -> psycopg.Connection:
     """A session of the user ``lab`` in the database ``lab`` of a PostgreSQL node.
+
+    Parameters
+    ----------
+    patience_s : whole seconds that the node has to answer in.
 
     Raises
     ------
-    psycopg.OperationalError : the node does not answer within ten seconds, or refuses.
+    psycopg.OperationalError : the node does not answer in time, or refuses.
     """
     # Imported on use: taking a cluster down needs no client.
     import psycopg
@@ -28,7 +32,7 @@ def connect(place: Place) -> psycopg.Connection:
         user="lab",
         password=place.password,
         dbname="lab",
-        connect_timeout=_CONNECT_S,
+        connect_timeout=patience_s,
     )
 
 

@@ -44,7 +44,7 @@ def leftovers(folder: Path) -> list[str]:
     found = [f"process {process.pid}" for process in {*working, *knowing}]
     state_id = Ledger(folder).state_id
     found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/scalelab-{state_id}")]
-    found += [str(path) for path in folder.glob("nodes")]
+    found += [str(path) for path in [*folder.glob("nodes"), *folder.glob("links")]]
     found += [str(path) for path in folder.glob("clusters/*")]
     return found + _docker_leftovers(state_id)
 

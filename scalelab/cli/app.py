@@ -12,7 +12,19 @@ from typing import Annotated, Any
 
 import typer
 
-from scalelab.cli import bench, clusters, compose, config, doctor, images, lab, nodes, report
+from scalelab.cli import (
+    bench,
+    clusters,
+    compose,
+    config,
+    doctor,
+    faults,
+    images,
+    lab,
+    nodes,
+    output,
+    report,
+)
 from scalelab.cli.output import DISK_FULL
 from scalelab.errors import INTERRUPTED, ScalelabError, UsageError
 
@@ -28,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (clusters, nodes, bench, lab, report, doctor, compose, images):
+for group in (clusters, nodes, bench, lab, faults, report, doctor, compose, images):
     group.register(app)
 
 
@@ -52,6 +64,9 @@ def _options(
     ] = False,
 ) -> None:
     context.default_map = config.defaults(dict(_commands(context.command)))
+    if context.invoked_subcommand != "down":  # which removes faults and all, and then looks
+        for line in config.heal_due():
+            output.note(line)
 
 
 def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

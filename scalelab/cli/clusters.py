@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scalelab.cli import config, options, output
+from scalelab.cli.faults import fault_document, fault_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,10 +79,12 @@ def down(
     found = clusters.find(name)
     clusters.down(found.name)
     output.stdout().print(f"{found.name} is down")
+    for line in config.heal_due():
+        output.note(line)
 
 
 def status(name: options.Name = None, json: options.Json = False) -> None:
-    """Show every cluster's nodes as they are now. Changes nothing."""
+    """Show every cluster's nodes as they are now, and which faults are on."""
     clusters = config.clusters()
     found, damaged = clusters.all()
     if name is not None:
@@ -267,6 +270,8 @@ def _print_status(cluster: Cluster, reports: list[NodeReport]) -> None:
     exited = [r.place.node.name for r in reports if r.state.state == "exited"]
     if exited and cluster.phase == "up":
         output.note(f"ended by itself or from outside: {', '.join(exited)}; scalelab start")
+    for fault in cluster.faults:
+        output.stdout().print(f"fault {fault_text(fault)}", style="yellow", markup=False)
 
 
 def _fitting(reports: list[NodeReport], console: Console) -> Table:
@@ -339,4 +344,5 @@ def _document(cluster: Cluster, reports: list[NodeReport]) -> dict[str, Any]:
             }
             for report in reports
         ],
+        "faults": [fault_document(fault) for fault in cluster.faults],
     }

@@ -12,6 +12,7 @@ from scalelab.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
     from scalelab.cluster import Clusters
+    from scalelab.injection import Injector
     from scalelab.journal import Journal
     from scalelab.ledger import Ledger
     from scalelab.model import Topology
@@ -111,6 +112,25 @@ def clusters() -> Clusters:
 
     kept = ledger()
     return Clusters(kept, catalog.services, lambda name: _runtime(name, kept))
+
+
+def injector() -> Injector:
+    """What injects and heals faults on the clusters of the state folder."""
+    from scalelab import catalog
+    from scalelab.injection import Injector
+
+    return Injector(ledger(), clusters(), catalog.services, catalog.faults)
+
+
+def heal_due() -> list[str]:
+    """Heal the faults that have expired or whose scalelab is gone; a line for each.
+
+    Called by every command: it costs a look at the ledger where no fault is on.
+    """
+    kept = ledger()
+    if not any(cluster.faults or cluster.routes for cluster in kept.clusters()[0]):
+        return []
+    return list(injector().heal_due())
 
 
 def choose_runtime(wanted: str, topologies: Sequence[Topology]) -> tuple[str, str]:

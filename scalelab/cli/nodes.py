@@ -38,6 +38,7 @@ def url(
 
     clusters = config.clusters()
     cluster = clusters.find(name)
+    cluster = cluster.seen()
     places = [clusters.place(cluster, node)] if node else list(cluster.places.values())
     urls = {p.node.name: catalog.services[p.node.service].url(p, secret=True) for p in places}
     if json:
@@ -80,8 +81,12 @@ def shell(
 ) -> None:
     """Open a node's own client: psql, or the cache's."""
     clusters = config.clusters()
-    cluster = clusters.find(name)
+    cluster = clusters.find(name).seen()
     place = clusters.place(cluster, node)
+    if cluster.runtime == "docker" and any(
+        r.link == f"client--{place.node.name}" for r in cluster.routes
+    ):
+        output.note("this client runs in the node's container: the fault of its link is not here")
     if place.node.service == "redis" and not _has_client(cluster):
         from scalelab.cli import redis_shell
 

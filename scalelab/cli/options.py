@@ -54,6 +54,25 @@ def complete_node(incomplete: str) -> list[str]:
     return sorted(node for node in nodes if node.startswith(incomplete))
 
 
+def complete_link(incomplete: str) -> list[str]:
+    """Links of any cluster in the ledger that begin like this."""
+    from scalelab import links
+    from scalelab.cli import config
+
+    found, _ = config.ledger().clusters()
+    known = {link for cluster in found for link in links.names(cluster.places)}
+    return sorted(link for link in known if link.startswith(incomplete))
+
+
+def complete_fault(incomplete: str) -> list[str]:
+    """Faults of any cluster that are on, by id or target, that begin like this."""
+    from scalelab.cli import config
+
+    found, _ = config.ledger().clusters()
+    known = {word for c in found for fault in c.faults for word in (fault.id, fault.target)}
+    return sorted(word for word in known if word.startswith(incomplete))
+
+
 Name = Annotated[
     str | None,
     typer.Option(

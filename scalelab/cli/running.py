@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from scalelab.cli import config, options, output
@@ -114,7 +114,7 @@ def measure(plan: Plan, clusters: Mapping[str, Cluster], pool: Pool | Remote) ->
     from scalelab.report.progress import RunProgress
 
     with RunProgress(len(clusters)) as progress:
-        return bench.run(
+        result = bench.run(
             plan.name,
             plan.lab,
             clusters,
@@ -127,6 +127,18 @@ def measure(plan: Plan, clusters: Mapping[str, Cluster], pool: Pool | Remote) ->
             versions=_versions(clusters),
             progress=progress,
         )
+    return replace(result, warnings=(*result.warnings, *_faults(clusters)))
+
+
+def _faults(clusters: Mapping[str, Cluster]) -> Iterator[str]:
+    """What was broken on purpose, before the run or during it: a result must not be mistaken."""
+    from scalelab import catalog
+
+    for variant, cluster in clusters.items():
+        now = config.ledger().read(cluster.name) or cluster
+        for fault in {f.id: f for f in (*cluster.faults, *now.faults)}.values():
+            words = catalog.faults[fault.kind].words(fault)
+            yield f"{variant}: {fault.kind} of {fault.target} was on ({words})"
 
 
 def pool(plan: Plan) -> Pool | Remote:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import sys
 import threading
 import time
@@ -196,6 +197,42 @@ class DockerRuntime:
                     api.wait(name, timeout=_STOP_S)
                 else:
                     api.stop(name, timeout=_STOP_S)
+
+    def pause(self, place: Place, handle: Handle) -> None:
+        """Freeze every process of the container; one frozen already stays so."""
+        api = self._connected().api
+        with translated(f"pausing {place.node.name}"), unless_gone():
+            api.pause(self._mine.container(place))
+
+    def resume(self, place: Place, handle: Handle) -> None:
+        """Let a frozen container go on; harmless for any other."""
+        api = self._connected().api
+        with translated(f"resuming {place.node.name}"):
+            found = self._inspect(place)
+            if found is not None and found["State"]["Paused"]:
+                with unless_gone():
+                    api.unpause(self._mine.container(place))
+
+    def host_address(self, cluster: str) -> str:
+        """The gateway of the cluster's network, by which containers reach this machine.
+
+        Raises
+        ------
+        EnvironmentLacks : it is not this machine's address (Docker Desktop, a remote daemon).
+        """
+        api = self._connected().api
+        with translated("looking at the network"):
+            network = api.inspect_network(self._mine.network(cluster))
+        address = next((c["Gateway"] for c in network["IPAM"]["Config"] if "Gateway" in c), "")
+        try:
+            with socket.socket() as probe:
+                probe.bind((address, 0))
+        except OSError:
+            raise EnvironmentLacks(
+                "containers cannot reach this machine: Docker runs in another one, or rootless",
+                "fault the link of clients (client--NODE), or use --runtime local",
+            ) from None
+        return str(address)
 
     def state(self, place: Place, handle: Handle | None) -> NodeState:
         """What the container is doing, from the daemon's own books. Read-only."""

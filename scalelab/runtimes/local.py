@@ -112,10 +112,8 @@ class LocalRuntime:
                 start_new_session=True,  # a Ctrl-C in this terminal is not meant for the server
             )
         self._children[child.pid] = child
-        try:
-            return {"pid": child.pid, "started": psutil.Process(child.pid).create_time()}
-        except psutil.NoSuchProcess:  # it has died already; state() will say so
-            return {"pid": child.pid, "started": 0.0}
+        # Where it has died already, state() will say so.
+        return {"pid": child.pid, "started": processes.started(child.pid)}
 
     def configure(self, place: Place, launch: Launch) -> None:
         conf = Path(place.conf_dir)
@@ -139,10 +137,26 @@ class LocalRuntime:
             deadline = time.monotonic() + _STOP_PATIENCE_S
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
-                process.send_signal(signal.SIGCONT)  # a paused one would never hear it
+            self.resume(place, handle)  # a paused one would never hear it
             while self._process(handle) is not None and time.monotonic() < deadline:
                 time.sleep(0.005)
         self._end(place)
+
+    def pause(self, place: Place, handle: Handle) -> None:
+        # Again and again: one that is not stopped yet may have forked meanwhile.
+        while running := [p for p in self._members(place) if _status(p) != psutil.STATUS_STOPPED]:
+            for process in running:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.suspend()
+            time.sleep(0.001)
+
+    def resume(self, place: Place, handle: Handle) -> None:
+        for process in self._members(place):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
+
+    def host_address(self, cluster: str) -> str:
+        return _HOST
 
     def state(self, place: Place, handle: Handle | None) -> NodeState:
         process = self._process(handle) if handle else None
@@ -213,15 +227,15 @@ class LocalRuntime:
                     found.append(process)
         return found
 
-    def _end(self, place: Place) -> None:
-        folder = self._folder(place)
+    def _members(self, place: Place) -> list[psutil.Process]:
         names = self._services[place.node.service].processes
-        self._hunt(
-            lambda: [
-                *processes.working_in(folder, names),
-                *self._grouped(place.cluster, place.node.name),
-            ]
-        )
+        return [
+            *processes.working_in(self._folder(place), names),
+            *self._grouped(place.cluster, place.node.name),
+        ]
+
+    def _end(self, place: Place) -> None:
+        self._hunt(lambda: self._members(place))
 
     def _hunt(self, find: Callable[[], list[psutil.Process]]) -> None:
         try:
@@ -235,6 +249,14 @@ class LocalRuntime:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
+
+
+def _status(process: psutil.Process) -> str:
+    """What a process is doing; one that has just ended counts as stopped."""
+    try:
+        return process.status()
+    except psutil.NoSuchProcess:
+        return psutil.STATUS_STOPPED
 
 
 def _memory(family: list[psutil.Process]) -> int:

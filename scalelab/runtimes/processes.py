@@ -30,6 +30,14 @@ def alive(pid: int, started: float) -> psutil.Process | None:
         return None
 
 
+def started(pid: int) -> float:
+    """When a new process started, in seconds since the epoch; 0 if it has died already."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
 def working_in(folder: Path, names: Collection[str]) -> list[psutil.Process]:
     """The processes scalelab started for what lives in ``folder``.
 

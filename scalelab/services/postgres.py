@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from scalelab import sql
 from scalelab.errors import CheckFailed, EnvironmentLacks
-from scalelab.model import Image, Launch, Node, Place, Places
+from scalelab.model import Address, Image, Launch, Node, Place, Places
+from scalelab.services import _postgres_probe
 
 _MIB = 1024**2
 
@@ -214,6 +215,15 @@ class Postgres:
         except psycopg.Error:
             return {}
         return {"replication": row[0], "lag_bytes": row[1], "lag_ms": round(lag_ms, 1)}
+
+    def exchange(self, place: Place, size: int, times: int, patience_s: float) -> Sequence[float]:
+        return _postgres_probe.exchange(place, size, times, patience_s)
+
+    def propagate(self, place: Place, peers: Places, size: int, patience_s: float) -> float | None:
+        return _postgres_probe.propagate(place, peers, size, patience_s)
+
+    def upstream(self, place: Place) -> Address | None:
+        return _postgres_probe.upstream(place)
 
     def client(self, place: Place) -> tuple[tuple[str, ...], Mapping[str, str]]:
         host, port = place.client.host, str(place.client.port)

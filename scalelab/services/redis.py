@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import contextlib
+import time
+from collections.abc import Collection, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scalelab.errors import EnvironmentLacks, UsageError
-from scalelab.model import Image, Launch, Node, Place, Places
+from scalelab.model import Address, Image, Launch, Node, Place, Places
 
 if TYPE_CHECKING:
     import redis
@@ -95,6 +97,24 @@ class Redis:
     def inspect(self, place: Place, peers: Places) -> Mapping[str, str | int | float]:
         return {}
 
+    def exchange(self, place: Place, size: int, times: int, patience_s: float) -> Sequence[float]:
+        import redis
+
+        took: list[float] = []
+        with contextlib.suppress(redis.RedisError), _connect(place, patience_s) as client:
+            client.ping()  # connecting and logging in are not part of it
+            for _ in range(times):
+                began = time.perf_counter()
+                client.eval("return string.rep('x', ARGV[1])", 0, size)
+                took.append(time.perf_counter() - began)
+        return took
+
+    def propagate(self, place: Place, peers: Places, size: int, patience_s: float) -> float | None:
+        return None  # no cache follows another
+
+    def upstream(self, place: Place) -> Address | None:
+        return None
+
     def client(self, place: Place) -> tuple[tuple[str, ...], Mapping[str, str]]:
         host, port = place.client.host, str(place.client.port)
         find = 'exec "$(command -v valkey-cli || command -v redis-cli)" "$@"'
@@ -108,15 +128,15 @@ def _quote(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _connect(place: Place) -> redis.Redis:
+def _connect(place: Place, patience_s: float = 3.0) -> redis.Redis:
     import redis
 
     return redis.Redis(
         host=place.client.host,
         port=place.client.port,
         password=place.password,
-        socket_timeout=3,
-        socket_connect_timeout=3,
+        socket_timeout=patience_s,
+        socket_connect_timeout=patience_s,
     )
 
 

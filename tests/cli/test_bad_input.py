@@ -66,6 +66,21 @@ _WRONG = [
     (["shell", "primary"], 2, "no cluster is up"),
     (["start"], 2, "no cluster is up"),
     (["compose", "singel"], 2, "did you mean 'single'?"),
+    (["fault", "kil", "primary"], 2, "'kil'"),
+    (["fault", "kill"], 2, "target"),
+    (["fault", "kill", "primary"], 2, "no cluster is up"),
+    (["fault", "kill", "primary", "--name", "nobody"], 2, "there is no cluster 'nobody'"),
+    (["fault", "kill", "primary", "--for", "10"], 2, "such as 10s"),
+    (["fault", "kill", "primary", "--for", "-1s"], 2, "such as 10s"),
+    (["fault", "kill", "primary", "--for", "0s"], 2, "out of range"),
+    (["fault", "kill", "primary", "--for", "2000h"], 2, "out of range"),
+    (["fault", "slow", "primary", "--latency", "soon"], 2, "such as 10s"),
+    (["fault", "slow", "primary", "--latency", "1h"], 2, "out of range"),
+    (["fault", "slow", "primary", "--latency", "10ms", "--jitter", "11ms"], 2, "more than"),
+    (["fault", "throttle", "primary", "--rate", "10"], 2, "bytes a second"),
+    (["fault", "throttle", "primary", "--rate", "10B"], 2, "out of range"),
+    (["fault", "heal"], 2, "no fault is on"),
+    (["fault", "heal", "f1", "--all"], 2, "exclude each other"),
 ]
 
 

@@ -30,6 +30,7 @@ _COMMANDS = [
     *("bench", "report"),
     *("doctor", "compose", "images", "images build", "images list"),
     *("lab", "lab list", "lab show", "lab run", "lab verify", "lab new"),
+    *("fault", "fault list", "fault heal", "fault slow", "fault partition"),
 ]
 _SPY = """
 import json, sys
