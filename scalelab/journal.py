@@ -1,10 +1,10 @@
-"""The learner's journal, ``<state>/journal.json``: what was predicted, and how it came out.
+"""The learner's journal, ``<state>/journal.json``: predictions, and progress with exercises.
 
 One versioned document for its owner alone, replaced in one step under a lock. It is a help, not a
 ledger: a damaged one is moved aside, and nothing that hinders the journal stops a lab.
 
-``{"schema": "scalelab.journal", "version": 1, "labs": {NAME: {"predictions": [ATTEMPT, ...]}}}``;
-what else is under a lab's name is kept as it is.
+``{"schema": "scalelab.journal", "version": 1, "labs": {NAME: {"predictions": [ATTEMPT, ...],
+"exercises": {NAME: {...}}}}}``; what else is under a lab's name is kept as it is.
 """
 
 from __future__ import annotations
@@ -76,6 +76,23 @@ class Journal:
                 if attempt.get("at_unix_s") == at:
                     attempt["run"] = run
                     attempt["outcomes"] = [dict(outcome) for outcome in outcomes]
+
+        self._change(lab, add)
+
+    def exercise(self, lab: str, name: str) -> Mapping[str, Any]:
+        """What is written of an exercise; empty when nothing is, or when it cannot be read."""
+        found = self.lab(lab).get("exercises")
+        kept = found.get(name) if isinstance(found, dict) else None
+        return kept if isinstance(kept, dict) else {}
+
+    def exercised(self, lab: str, name: str, **fields: Any) -> None:
+        """Write fields of an exercise down beside what is written of it; None takes one away."""
+
+        def add(entry: dict[str, Any]) -> None:
+            found = entry.get("exercises")
+            entry["exercises"] = exercises = found if isinstance(found, dict) else {}
+            kept = {**self.exercise(lab, name), **fields}
+            exercises[name] = {key: value for key, value in kept.items() if value is not None}
 
         self._change(lab, add)
 

@@ -18,6 +18,7 @@ from scalelab.cli import (
     compose,
     config,
     doctor,
+    exercise,
     faults,
     images,
     lab,
@@ -40,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (clusters, nodes, bench, lab, faults, report, doctor, compose, images):
+for group in (clusters, nodes, bench, lab, exercise, faults, report, doctor, compose, images):
     group.register(app)
 
 

@@ -140,8 +140,12 @@ def _outcome(each: Compared) -> dict[str, Any]:
 
 
 def _next(name: str) -> None:
-    from scalelab import course
+    from scalelab import catalog, course
+    from scalelab.grading import exercise
 
     output.note(f"what it means: scalelab lab show {name} (What you saw, Why)")
+    found = exercise.find(catalog.lab_folders(), ()).values()
+    if tasks := [one.name for one in found if one.lab == name]:
+        output.note(f"exercises of this lab: {', '.join(tasks)}; scalelab exercise start NAME")
     if topic := course.next_after(name):
         output.note(f"next in the course: scalelab lab run {topic.name} ({topic.title})")

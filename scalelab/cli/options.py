@@ -38,6 +38,15 @@ def complete_cluster(incomplete: str) -> list[str]:
     return [name for name in config.ledger().names() if name.startswith(incomplete)]
 
 
+def complete_exercise(incomplete: str) -> list[str]:
+    """Exercises that begin like this."""
+    from scalelab import catalog
+    from scalelab.grading import exercise
+
+    found = exercise.find(catalog.lab_folders(), ())
+    return sorted(name for name in found if name.startswith(incomplete))
+
+
 def complete_run(incomplete: str) -> list[str]:
     """Kept runs that begin like this."""
     from scalelab.cli import config

@@ -29,6 +29,7 @@ _COMMANDS = [
     *("up", "down", "status", "start", "stop", "promote", "url", "logs", "shell"),
     *("bench", "report"),
     *("doctor", "compose", "images", "images build", "images list"),
+    *("exercise", "exercise start", "exercise check", "exercise watch"),
     *("lab", "lab list", "lab show", "lab run", "lab verify", "lab new"),
     *("fault", "fault list", "fault heal", "fault slow", "fault partition"),
 ]
