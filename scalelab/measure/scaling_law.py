@@ -39,6 +39,9 @@ MIN_SIZES = 4
 _NOTHING = 1e-6
 """Coherency that changes the throughput by less than this share within the data is 0."""
 
+_SAME = 1e-9
+"""Throughputs that differ by a smaller share are the same: there is no variance to explain."""
+
 Numbers = npt.NDArray[np.float64]
 
 
@@ -160,7 +163,7 @@ def _fit(measured: Iterable[tuple[float, float]], parameters: int, proportional:
     left = throughput - scale * _law(n, *found)
     spread = throughput - np.average(throughput, weights=weights)
     explained = None
-    if len(set(throughput.tolist())) > 1:
+    if np.ptp(throughput) > _SAME * throughput.max():
         explained = float(1 - (weights * left) @ left / ((weights * spread) @ spread))
     estimates = [Estimate(value, error) for value, error in zip(values, errors, strict=True)]
     return Law(
