@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 # --- topologies ------------------------------------------------------------------------------
 
@@ -463,6 +464,10 @@ class Load:
     stages: tuple[Stage, ...] = ()
 
 
+TICK_S = 0.1
+"""What a timeline counts in, in seconds."""
+
+
 @dataclass(frozen=True)
 class StageReport:
     """What one worker saw in one stage.
@@ -509,6 +514,12 @@ class WorkerReport:
     client_wait : an encoded HdrHistogram of how long requests that were due waited for a free
         client, in microseconds (open loop; else empty).
     stages : one a stage of an open loop, and one where its rate never changes.
+    timeline : by operation kind, completed operations in each ``TICK_S`` from the start, the
+        warm-up included.
+    begun_s : when the measured time began, since the start.
+    guarantees : what the sessions saw that kept a history of their own
+        (``measure.checkers.sessions.SessionGuarantees``); None when none did.
+    adds : what they added, of those who did (``measure.checkers.lost_writes.Adds``).
     """
 
     elapsed_s: float
@@ -526,6 +537,25 @@ class WorkerReport:
     unsent: int
     client_wait: bytes = b""
     stages: tuple[StageReport, ...] = ()
+    timeline: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    begun_s: float = 0.0
+    guarantees: Any = None
+    adds: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What a workload found on the servers once a slice was over.
+
+    Parameters
+    ----------
+    elements : the final read of the sets its sessions added to: (session, number); None if they
+        add to none.
+    figures : of ``measure.figures.FIGURES``, by name.
+    """
+
+    elements: Iterable[tuple[int, int]] | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -536,12 +566,14 @@ class Slice:
     ----------
     round : from 0.
     order : its place in the round's random order, from 0.
+    figures : of ``measure.figures.FIGURES``, by name.
     """
 
     variant: str
     round: int
     order: int
     reports: tuple[WorkerReport, ...]
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -602,6 +634,7 @@ class VariantSummary:
     client_wait_p99_ms : how long requests that were due waited for a free client.
     planned : operations; unsent : of them, those never sent because the slice ended first.
     stages : one a stage of the load.
+    figures : of correctness and availability (``measure.figures.FIGURES``), over all rounds.
     """
 
     name: str
@@ -633,6 +666,7 @@ class VariantSummary:
     planned: int = 0
     unsent: int = 0
     stages: tuple[StageSummary, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

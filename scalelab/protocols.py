@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from scalelab.model import (
     ActiveFault,
     Address,
+    Audit,
     Budget,
     FaultOption,
     Handle,
     Image,
     Launch,
+    Load,
     Node,
     NodeState,
     Place,
@@ -275,6 +277,34 @@ class History(Protocol):
         """A write of ``version`` was acknowledged at ``at`` (s, monotonic)."""
 
 
+class Elements(Protocol):
+    """The set of elements that one session adds (``measure/checkers/lost_writes.py``).
+
+    An element is (session, number); a final read says which are there.
+    """
+
+    session: int
+
+    def attempt(self, at: float) -> int:
+        """The number of the next element, whose add is invoked at ``at`` (s)."""
+
+    def acknowledged(self, number: int) -> None:
+        """The add took effect: the server said so."""
+
+    def failed(self, number: int) -> None:
+        """The add took no effect and never will. Of a lost connection nothing is to be said."""
+
+
+class Guarantees(Protocol):
+    """What one session wrote and read itself (``measure/checkers/sessions.py``)."""
+
+    def read(self, key: int, version: int) -> None:
+        """A read returned that version."""
+
+    def wrote(self, key: int, version: int) -> None:
+        """A write was acknowledged and made that version."""
+
+
 class SessionContext(Protocol):
     """What a workload's session is given by the worker that drives it."""
 
@@ -290,6 +320,14 @@ class SessionContext(Protocol):
     """The next key in [0, keys) to read."""
     next_own_key: Callable[[], int]
     """The next key to write: each is written by one worker only."""
+
+    @property
+    def adds(self) -> Elements:
+        """The set this session adds to, for who wants lost writes judged."""
+
+    @property
+    def guarantees(self) -> Guarantees:
+        """What this session did, for who wants the session guarantees judged."""
 
     def connect(self, node: str) -> Any:
         """A connection to ``node`` for this session alone (clients/ says what it can do)."""
@@ -322,3 +360,11 @@ class Workload(Protocol):
 
     def session(self, context: SessionContext, options: Mapping[str, Any]) -> Session:
         """A client. ``options`` are the variant's."""
+
+
+@runtime_checkable
+class AuditedWorkload(Workload, Protocol):
+    """A workload that looks at the servers once a slice is over and everything is healed."""
+
+    def audit(self, places: Places, load: Load) -> Audit:
+        """What is there in the end (blocking)."""

@@ -9,9 +9,11 @@ from collections import Counter
 import numpy as np
 
 from scalelab.load.loop import now
+from scalelab.measure.checkers.lost_writes import Adds
+from scalelab.measure.checkers.sessions import SessionGuarantees
 from scalelab.measure.checkers.stale_reads import Staleness
 from scalelab.measure.histogram import Histogram
-from scalelab.model import StageReport, WorkerReport
+from scalelab.model import TICK_S, StageReport, WorkerReport
 
 _HAIR = 0.01
 _MOMENTS = 4
@@ -90,6 +92,7 @@ class Recorder:
         self._histograms: dict[str, Histogram] = {}
         self._service: dict[str, Histogram] = {}
         self._lag_histogram, self._wait_histogram = Histogram(), Histogram()
+        self._timeline: dict[str, list[int]] = {}
         self._started = self._begun = self._cpu = 0.0
         # When each stage began, what had completed and what had failed by then.
         self._marks: list[tuple[float, int, int]] = []
@@ -136,6 +139,7 @@ class Recorder:
         second = max(int(now() - self._started - _HAIR), 0)
         self.per_second += [0] * (second + 1 - len(self.per_second))
         self.per_second[second] += done.total()
+        self._tick(done)
         for kind, batch in self.response.items():
             if batch:
                 # A copy: numpy's view of it lasts as long as a sampling profiler (Dask has one)
@@ -147,8 +151,13 @@ class Recorder:
             self._lag_histogram.record(self.lag[:])
             del self.lag[:]
 
-    def report(self, judge: Staleness) -> WorkerReport:
-        """Everything that was recorded."""
+    def report(
+        self,
+        judge: Staleness,
+        guarantees: SessionGuarantees | None = None,
+        adds: tuple[Adds, ...] = (),
+    ) -> WorkerReport:
+        """Everything that was recorded, and what the checkers were told."""
         measured, errors = self.parts[1:], self.errors.copy()
         for part in measured:
             errors.update(part.errors)
@@ -175,7 +184,19 @@ class Recorder:
             unsent=unsent,
             client_wait=self._wait_histogram.encode() if measured else b"",
             stages=self._stages(),
+            timeline={kind: tuple(ticks) for kind, ticks in self._timeline.items()},
+            begun_s=self._begun - self._started,
+            guarantees=guarantees,
+            adds=adds,
         )
+
+    def _tick(self, done: Counter[str]) -> None:
+        # As with the second: called on the tick and a hair later.
+        tick = max(int((now() - self._started - _HAIR) / TICK_S), 0)
+        for kind, count in done.items():
+            ticks = self._timeline.setdefault(kind, [])
+            ticks += [0] * (tick + 1 - len(ticks))
+            ticks[tick] += count
 
     def _split(self, part: Part, kind: str, moments: list[float]) -> None:
         """Response time, service time, wait for a client and send lag out of the moments."""

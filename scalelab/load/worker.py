@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib
 import itertools
+import operator
 import random
 import traceback
 from collections import Counter
@@ -20,6 +22,8 @@ from scalelab.load.keys import Keys
 from scalelab.load.loop import Loop, now, sleep_until
 from scalelab.load.recorder import Recorder
 from scalelab.load.shared import Shared
+from scalelab.measure.checkers.lost_writes import Adds
+from scalelab.measure.checkers.sessions import SessionHistory
 from scalelab.measure.checkers.stale_reads import Staleness
 from scalelab.model import Load, Place, Places, WorkerReport
 from scalelab.protocols import Connection, History, Session, Workload
@@ -27,6 +31,7 @@ from scalelab.protocols import Connection, History, Session, Workload
 _CONNECT_S = 10.0
 _GRACE_S = 2.0
 _TICK_S = 0.01
+_SESSION_BITS = 16
 _TICKS_A_FLUSH = 10
 _BACKOFF_S = (0.01, 0.5)
 
@@ -116,6 +121,8 @@ class _Context:
         self.next_key: Callable[[], int] = keys.stream((load.seed, _READ_KEYS, number)).__next__
         self.next_own_key: Callable[[], int] = own.__next__
         self.connections: list[Connection] = []
+        self.adds = Adds(load.seed << _SESSION_BITS | number, now())
+        self.guarantees = SessionHistory(number)
         self._events = events
 
     def connect(self, node: str) -> Any:
@@ -169,7 +176,13 @@ class _Slice:
         for _, part in self._arrivals:
             recorder.parts[part].unsent += 1
         recorder.flush()
-        return recorder.report(self._judge)
+        adds = tuple(context.adds for context in self._contexts if context.adds.attempts)
+        for each in adds:
+            each.end(now())
+        seen = [context.guarantees.result() for context in self._contexts]
+        guarantees = functools.reduce(operator.add, seen)
+        told = guarantees.judged + guarantees.unjudged > 0
+        return recorder.report(self._judge, guarantees if told else None, adds)
 
     def close(self) -> None:
         self._loop.close()

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from scalelab.measure import statistics
+from scalelab.measure import metrics, statistics
+from scalelab.measure.figures import FIGURES
 from scalelab.measure.metrics import RATIO, STALENESS
 from scalelab.measure.summary import LIMIT_SHARE, used
 from scalelab.model import Claim, ClaimResult, Lab, VariantSummary
 
-CORRECTNESS = STALENESS | {"error_share", "judged"}
+CORRECTNESS = STALENESS | {"error_share", "judged"} | set(FIGURES)
 MAX_ERRORS = 0.01
 """Share of failed operations above which nothing is said about speed."""
 
@@ -71,7 +72,7 @@ def _figure(
     """The figure in words, the bounds it is known within, and what speaks against judging it."""
     if claim.metric == RATIO:
         return _ratio(summary, baseline)
-    value = getattr(summary, claim.metric)
+    value = metrics.value(summary, claim.metric)
     if value is None:
         return "", None, ["too few samples"]
     figure = f"{claim.metric} {value:.4g}"

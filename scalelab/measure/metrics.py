@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from scalelab.errors import UnknownName, UsageError
+from scalelab.measure.figures import FIGURES
 from scalelab.model import Claim, Lab, Prediction, VariantSummary
 
 RATIO = "ratio"
@@ -16,8 +17,17 @@ METRICS = frozenset(
         for field in dataclasses.fields(VariantSummary)
         if field.type in ("float", "int", "float | None")
     }
+    | set(FIGURES)
 )
 """The ratio, and every figure of a variant's summary."""
+
+
+def value(summary: VariantSummary, metric: str) -> float | None:
+    """A figure of the summary (not the ratio); None where this run does not have it."""
+    if metric in FIGURES:
+        return summary.figures.get(metric)
+    found: float | None = getattr(summary, metric)
+    return found
 
 
 def check(lab: Lab) -> None:

@@ -12,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from scalelab.measure import statistics
+from scalelab.measure import figures, statistics
 from scalelab.measure.histogram import Histogram
 from scalelab.model import (
     Comparison,
@@ -186,6 +186,7 @@ def _summary(
         client_wait_p99_ms=gated(client_wait, 99) if steady else None,
         planned=sum(r.planned for r in reports),
         unsent=sum(r.unsent for r in reports),
+        figures=figures.combined(piece.figures for piece in slices),
         stages=tuple(
             _stage(counted, stage.rate, [r.stages[number] for r in reports], len(slices))
             for number, stage in enumerate(load.stages)

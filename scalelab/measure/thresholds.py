@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scalelab.errors import UnknownName, UsageError
+from scalelab.measure.figures import FIGURES
 from scalelab.model import VariantSummary
 
 RATIO = "ratio"
@@ -36,6 +37,10 @@ _Figure = Callable[[VariantSummary], float | None]
 def _of_judged(figure: _Figure) -> _Figure:
     """None stale of none judged is no finding."""
     return lambda summary: figure(summary) if summary.judged else None
+
+
+def _checked(name: str) -> _Figure:
+    return lambda summary: summary.figures.get(name)
 
 
 _FIGURES: Mapping[str, tuple[_Figure, str]] = {
@@ -60,6 +65,7 @@ _FIGURES: Mapping[str, tuple[_Figure, str]] = {
     "service_p99_ms": (lambda s: s.service_p99_ms, FEW_SAMPLES),
     "client_wait_p99_ms": (lambda s: s.client_wait_p99_ms, f"a closed loop, {FEW_SAMPLES}"),
     "unsent": (lambda s: s.unsent, ""),
+    **{name: (_checked(name), "nothing checked it") for name in FIGURES},
 }
 METRICS = frozenset(_FIGURES)
 """What a limit may speak of; every name says its unit."""

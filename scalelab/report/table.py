@@ -7,6 +7,7 @@ left out, the least missed first, and named below; at last one block a variant.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from scalelab.measure.figures import FIGURES
 from scalelab.model import RunResult, VariantSummary
 from scalelab.report import open_loop, sentences, words
 
@@ -160,6 +162,9 @@ def _correctness(result: RunResult) -> Iterator[Column]:
         yield Column("stale", lambda summary: words.share(summary.stale_share))
     if any(_hits(summary.counts) is not None for summary in result.summaries):
         yield Column("hit", lambda summary: words.share(_hits(summary.counts)))
+    for name, figure in FIGURES.items():
+        if any(name in summary.figures for summary in result.summaries):
+            yield Column(figure.label, functools.partial(_checked, name))
 
 
 def _versus(result: RunResult, versus: Callable[[VariantSummary], str]) -> Iterator[Column]:
@@ -177,6 +182,13 @@ def _verdict(summary: VariantSummary) -> Text:
 
 def _alone(summary: VariantSummary, result: RunResult) -> str:
     return "1" if summary is result.summaries[0] else "–"
+
+
+def _checked(name: str, summary: VariantSummary) -> str:
+    value = summary.figures.get(name)
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value == int(value) else words.digits(value, 3)
 
 
 def _hits(counts: Mapping[str, int]) -> float | None:

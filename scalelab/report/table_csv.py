@@ -9,6 +9,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
+from scalelab.measure.figures import FIGURES
 from scalelab.model import RunResult, VariantSummary
 
 _COLUMNS = (
@@ -46,6 +47,7 @@ _COLUMNS = (
     "ratio_high",
     "p_value",
     "verdict",
+    *FIGURES,
 )
 
 
@@ -110,4 +112,5 @@ def _row(result: RunResult, summary: VariantSummary) -> dict[str, str | int | fl
         "ratio_high": against.high if against else None,
         "p_value": against.p_value if against else None,
         "verdict": against.verdict if against else None,
+        **{name: summary.figures.get(name) for name in FIGURES},
     }

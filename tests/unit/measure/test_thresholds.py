@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from scalelab.errors import UnknownName, UsageError
 from scalelab.measure import thresholds
+from scalelab.measure.figures import FIGURES
 from scalelab.measure.thresholds import Threshold, judge, parse
 from scalelab.model import Comparison, VariantSummary
 
@@ -231,8 +232,15 @@ def test_a_figure_is_never_rounded_onto_its_limit():
     assert "12,345.7" in run("throughput_per_s>9000", {"throughput": 12345.67}).broken[0]
 
 
-@pytest.mark.parametrize("metric", sorted(thresholds.METRICS - {"ratio"}))
+@pytest.mark.parametrize("metric", sorted(thresholds.METRICS - {"ratio"} - set(FIGURES)))
 def test_every_metric_has_a_figure(metric):
     said = run(f"{metric}>=-1", {})
     assert len(said.broken) == 2
     assert said.unknown == ()
+
+
+def test_a_figure_nothing_checked_is_unknown_and_never_fine():
+    assert run("lost>0", {}).unknown
+    assert run("lost>0", {"figures": {"lost": 3.0}}).broken
+    one = VARIANTS[1]
+    assert run(f"lost({one})>0", {"figures": {"lost": 0.0}}) == thresholds.Judgement((), ())

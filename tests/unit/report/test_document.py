@@ -60,6 +60,7 @@ VARIANT_KEYS = [
     "planned",
     "unsent",
     "stages",
+    "figures",
 ]
 
 

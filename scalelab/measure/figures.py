@@ -1,0 +1,77 @@
+"""Figures of correctness and availability that a slice may have beside its speed. Pure.
+
+Each comes from a checker (``measure.checkers``), from the timeline, or from the workload's own
+audit of the servers once a slice is over. A lab may claim any of them.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from scalelab.measure.checkers import lost_writes
+from scalelab.measure.checkers.duplicates import Seen
+from scalelab.model import WorkerReport
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a figure is called, and what becomes of it over the rounds.
+
+    Parameters
+    ----------
+    label : a column's heading.
+    text : what it counts, in a sentence.
+    combine : all rounds' figures to one.
+    """
+
+    label: str
+    text: str
+    combine: Callable[[Sequence[float]], float]
+
+
+FIGURES: Mapping[str, Figure] = {
+    "lost": Figure("lost", "acknowledged writes that were not there in the end", sum),
+    "recovered": Figure("recov", "writes of unknown outcome that were there", sum),
+    "duplicated": Figure("twice", "elements that were there more than once", sum),
+    "own_writes_missed": Figure("own missed", "reads that missed their session's write", sum),
+    "went_back": Figure("went back", "reads older than an earlier one of their session", sum),
+    "sum_error": Figure("sum off", "how far the sum was from what it must be", sum),
+    "in_doubt": Figure("in doubt", "transactions neither committed nor rolled back", sum),
+    "origin_queries": Figure("db queries", "queries the database itself counted", sum),
+    "unavailable_s": Figure("down s", "seconds in which nothing completed", statistics.fmean),
+    "recovery_s": Figure("recov s", "seconds from the fault until it served", statistics.fmean),
+}
+
+
+def of_checkers(reports: Sequence[WorkerReport], found: Seen | None) -> dict[str, float]:
+    """What the checkers say of one slice.
+
+    Parameters
+    ----------
+    found : the final read, None where there was none.
+    """
+    said: dict[str, float] = {}
+    adds = [each for report in reports for each in report.adds]
+    if adds and found is not None:
+        writes = lost_writes.judge(adds, found)
+        said |= {
+            "lost": writes.lost,
+            "recovered": writes.recovered,
+            "duplicated": writes.duplicated,
+        }
+    guarantees = [report.guarantees for report in reports if report.guarantees is not None]
+    if guarantees:
+        said["own_writes_missed"] = sum(each.read_your_writes for each in guarantees)
+        said["went_back"] = sum(each.monotonic_reads for each in guarantees)
+    return said
+
+
+def combined(slices: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """One figure each over all rounds; a round that lacks one does not count for it."""
+    listed: dict[str, list[float]] = {}
+    for figures in slices:
+        for name, value in figures.items():
+            listed.setdefault(name, []).append(value)
+    return {name: float(FIGURES[name].combine(listed[name])) for name in FIGURES if name in listed}
