@@ -92,7 +92,7 @@ class Recorder:
         self._histograms: dict[str, Histogram] = {}
         self._service: dict[str, Histogram] = {}
         self._lag_histogram, self._wait_histogram = Histogram(), Histogram()
-        self._timeline: dict[str, list[int]] = {}
+        self._timeline: dict[str, array[int]] = {}
         self._started = self._begun = self._cpu = 0.0
         # When each stage began, what had completed and what had failed by then.
         self._marks: list[tuple[float, int, int]] = []
@@ -194,8 +194,8 @@ class Recorder:
         # As with the second: called on the tick and a hair later.
         tick = max(int((now() - self._started - _HAIR) / TICK_S), 0)
         for kind, count in done.items():
-            ticks = self._timeline.setdefault(kind, [])
-            ticks += [0] * (tick + 1 - len(ticks))
+            ticks = self._timeline.setdefault(kind, array("I"))
+            ticks.extend([0] * (tick + 1 - len(ticks)))
             ticks[tick] += count
 
     def _split(self, part: Part, kind: str, moments: list[float]) -> None:
