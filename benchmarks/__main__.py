@@ -10,14 +10,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import hotloop, memory, startup
+from benchmarks import aa, hotloop, memory, startup
 
 
 def main() -> int:
     """Run them all; 1 when a target is missed, or a peer is missing."""
     progress = Console(stderr=True)
     rows = []
-    for row in itertools.chain(startup.rows(), memory.rows(), hotloop.rows()):
+    for row in itertools.chain(startup.rows(), memory.rows(), hotloop.rows(), aa.rows()):
         progress.print(f"[dim]{row['name']}[/]")
         rows.append(row)
     table = Table("benchmark", box=None, pad_edge=False)

@@ -19,12 +19,8 @@ def plan(asked: running.Plan) -> running.Plan:
     """
     first = asked.variants[0]
     twice = (first, replace(first, name=f"{first.name} again"))
-    lab = replace(
-        asked.lab,
-        title=f"{asked.lab.title}: {first.name} against itself",
-        variants=twice,
-        claims=(),
-    )
+    title = f"{asked.lab.title}: {first.name} against itself"
+    lab = replace(asked.lab, title=title, variants=twice, claims=(), predictions=())
     return replace(asked, name=f"{asked.name}-aa", lab=lab, variants=twice, aa=True)
 
 

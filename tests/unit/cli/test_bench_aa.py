@@ -60,7 +60,8 @@ def test_a_variant_against_itself(scalelab, options, name):
     assert [variant.name for variant in plan.variants] == [name, f"{name} again"]
     assert plan.variants[0] == dataclasses.replace(plan.variants[1], name=name)
     assert plan.lab.variants == plan.variants
-    assert (plan.lab.claims, plan.name, plan.aa) == ((), "caching-aa", True)
+    assert (plan.lab.claims, plan.lab.predictions) == ((), ())
+    assert (plan.name, plan.aa) == ("caching-aa", True)
     assert "noise floor: 1.01x [0.98, 1.04]" in out
 
 
