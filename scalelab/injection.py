@@ -274,11 +274,10 @@ class Injector:
 
     def _must_make_sense(self, cluster: Cluster, fault: ActiveFault) -> None:
         for other in cluster.faults:
-            same = (
-                fault.link == other.link and fault.kind == other.kind
-                if fault.link
-                else (fault.target == other.target)
-            )
+            # A node has one fault at a time; a link may have one of each kind.
+            same = (fault.link, fault.kind) == (other.link, other.kind)
+            if not fault.link and not other.link:
+                same = fault.target == other.target
             if same:
                 raise UsageError(
                     f"{other.kind} of {other.target} is on already ({other.id})",

@@ -79,6 +79,7 @@ _WRONG = [
     (["fault", "slow", "primary", "--latency", "10ms", "--jitter", "11ms"], 2, "more than"),
     (["fault", "throttle", "primary", "--rate", "10"], 2, "bytes a second"),
     (["fault", "throttle", "primary", "--rate", "10B"], 2, "out of range"),
+    (["fault", "fill-disk", "primary"], 4, "no file system of their own"),
     (["fault", "heal"], 2, "no fault is on"),
     (["fault", "heal", "f1", "--all"], 2, "exclude each other"),
 ]

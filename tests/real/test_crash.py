@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import signal
 import subprocess
@@ -12,10 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import environment, leftovers
+from scalelab.ledger import Ledger
+from scalelab.runtimes import processes
+from tests.conftest import Run, environment, leftovers
 
 _MOMENTS = 42
 _CYCLES = 25
+_FAULTS = int(os.environ.get("SCALELAB_CRASH_FAULTS", "6"))
+_KINDS = (
+    ("kill", "primary"),
+    ("partition", "replica1--primary"),
+    ("pause", "replica1"),
+    ("slow", "primary"),
+    ("stop", "replica1"),
+    ("throttle", "replica1--primary", "--rate", "1MB"),
+)
 
 
 def _begin(state: Path, *arguments: str) -> subprocess.Popen[bytes]:
@@ -78,3 +91,39 @@ def test_interrupted_bench_cleans_after_itself(state: Path, runtime: str) -> Non
     tool.send_signal(signal.SIGINT)
     assert tool.wait(60) == 130
     assert leftovers(state) == []
+
+
+@pytest.mark.timeout(900)
+def test_a_fault_killed_at_any_moment_is_healed_by_the_next_command(
+    run: Run, state: Path, runtime: str
+) -> None:
+    seed = time.time_ns() % 2**32
+    print(f"seed {seed}")
+    drawn = random.Random(seed)
+    run("up", "replication", "-p", "replicas=1", "-r", runtime)
+    for number in range(_FAULTS):
+        kind = _KINDS[number % len(_KINDS)]
+        tool = _begin(state, "fault", *kind, "--for", "1h")
+        try:
+            # The moment of the kill is the experiment, not a synchronisation.
+            tool.wait(drawn.uniform(0, 4))
+        except subprocess.TimeoutExpired:
+            tool.send_signal(signal.SIGKILL)
+            tool.wait()
+        at = f"{kind}, seed {seed}, number {number}"
+        assert tool.returncode == -signal.SIGKILL, at
+        (cluster,) = json.loads(run("status", "--json").stdout)["clusters"]
+        assert cluster["faults"] == [], at
+        assert {node["state"] for node in cluster["nodes"]} == {"running"}, at
+        entry = Ledger(state).read("replication")
+        assert entry is not None
+        assert entry.routes == (), at
+        while processes.working_in(state.resolve() / "links", ()):
+            time.sleep(0.01)  # a relay ends by itself once it is told to
+    tool = _begin(state, "fault", "partition", "replica1--primary")
+    while tool.poll() is None and not (state / "links").exists():
+        time.sleep(0.005)
+    tool.send_signal(signal.SIGKILL)
+    tool.wait()
+    run("down", "--all")
+    assert leftovers(state) == [], f"seed {seed}"

@@ -122,6 +122,12 @@ def test_the_link_of_clients(run: Run, state: Path, runtime: str) -> None:
         assert relayed.pgconn.get_result() is not None
         relayed.close()
     assert cluster(state, "single").routes == ()
+
+    run("fault", "slow", "primary", "--latency", "5ms")
+    run("fault", "kill", "primary")  # a fault of the node, not of its clients' link
+    assert on(run) == ["f1", "f2"]
+    run("fault", "heal", "--all")
+    assert ask(direct, "SELECT count(*) FROM t") == 2
     run("down")
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from scalelab import catalog
-from scalelab.errors import UsageError
+from scalelab.errors import EnvironmentLacks, UsageError
 from scalelab.model import Reading
 from tests.unit.test_ledger import FAULT
 
@@ -27,7 +27,17 @@ def test_every_kind_says_what_it_is(kind):
     assert way.inverse
     assert way.words(fault(kind))
     assert bool(way.impairment(fault(kind))) == way.on_link
+
+
+@pytest.mark.parametrize("kind", sorted({*catalog.faults} - {"fill_disk"}))
+def test_the_defaults_of_a_kind_are_possible(kind):
+    way = catalog.faults[kind]
     way.check({option.name: option.default for option in way.options})
+
+
+def test_a_full_disk_is_refused_not_faked():
+    with pytest.raises(EnvironmentLacks, match="no file system of their own"):
+        catalog.faults["fill_disk"].check({})
 
 
 @pytest.mark.parametrize("kind", ["kill", "stop", "pause", "partition"])
