@@ -183,7 +183,7 @@ def run(
         title=lab.title,
         counted=lab.counted,
         runtime=first.runtime,
-        budget=first.budget,
+        budget=first.budget.times(1 / next(iter(variants.values())).scale),
         budgeted=budgeted,
         load=load,
         rounds=rounds,
@@ -199,7 +199,7 @@ def run(
         claims=claims.judge(lab, summaries, budgeted=budgeted, quick=quick),
         warnings=(
             *discarded.why,
-            *_unequal([clusters[name] for name in variants]),
+            *_unequal(variants, clusters),
             *doubts(
                 summaries,
                 load,
@@ -404,9 +404,14 @@ def _reason(error: Exception) -> str:
     return str(error).strip().split("\n")[0] or type(error).__name__
 
 
-def _unequal(clusters: Sequence[Cluster]) -> list[str]:
-    """A warning when the variants did not get the same means."""
-    means = {(cluster.runtime, cluster.budget, cluster.budgeted) for cluster in clusters}
-    if len(means) == 1:
+def _unequal(variants: Mapping[str, Variant], clusters: Mapping[str, Cluster]) -> list[str]:
+    """A warning when the variants did not get the means that the lab gives them."""
+    first, *_ = variants.values()
+    base = clusters[first.name].budget.times(1 / first.scale)
+    ran = {(clusters[name].runtime, clusters[name].budgeted) for name in variants}
+    as_asked = all(
+        clusters[name].budget == base.times(variant.scale) for name, variant in variants.items()
+    )
+    if len(ran) == 1 and as_asked:
         return []
     return ["the variants ran on different runtimes or node budgets: compare them with care"]

@@ -146,25 +146,36 @@ def lab_folders() -> dict[str, Path]:
 def lab(name: str) -> Lab:
     """The lab of this name, whole: what it names exists.
 
-    Its own workloads (files in its folder) are named by their paths.
+    ``LAB/EXPERIMENT`` is one of its experiments: a question of its own, in a file of the lab's
+    folder ``experiments``. Its own workloads (files in its folder) are named by their paths.
 
     Raises
     ------
     UnknownName : there is none.
-    UsageError : its ``lab.py`` cannot be read, or speaks of what is not there; the message names
-        the file and the line.
+    UsageError : its file cannot be read, or speaks of what is not there; the message names the
+        file and the line.
     """
-    folders = lab_folders()
-    if name not in folders:
-        raise UnknownName("lab", name, folders)
-    path = folders[name] / "lab.py"
+    folders, (main, _, experiment) = lab_folders(), name.partition("/")
+    if main not in folders:
+        raise UnknownName("lab", main, folders)
+    path = folders[main] / "lab.py"
+    if experiment:
+        if name not in experiments(main):
+            raise UnknownName(f"experiment of {main}", name, experiments(main))
+        path = folders[main] / "experiments" / f"{experiment}.py"
     found = userfile.read(path, "LAB")
     if not isinstance(found, Lab):
         raise UsageError(f"{path}: LAB is no Lab", "the file must say: LAB = Lab(...)")
-    return _checked_lab(found, path)
+    return _checked_lab(found, path, folders[main])
 
 
-def _checked_lab(lab: Lab, path: Path) -> Lab:
+def experiments(name: str) -> list[str]:
+    """The experiments of a lab beside its first question, each as ``LAB/EXPERIMENT``."""
+    files = sorted((lab_folders()[name] / "experiments").glob("*.py"))
+    return [f"{name}/{file.stem}" for file in files]
+
+
+def _checked_lab(lab: Lab, path: Path, folder: Path) -> Lab:
     for part, kind in (("variants", Variant), ("claims", Claim), ("predictions", Prediction)):
         listed = getattr(lab, part)
         if not (isinstance(listed, tuple) and all(isinstance(each, kind) for each in listed)):
@@ -174,12 +185,12 @@ def _checked_lab(lab: Lab, path: Path) -> Lab:
         raise UsageError(f"{path}: the lab has no variants", "the first is the baseline")
     for variant in lab.variants:
         with _naming(path, variant.name):
-            _check_variant(variant, lab, path.parent)
+            _check_variant(variant, lab, folder)
     for said in metrics.statements(lab):
         with _naming(path, said.text):
             metrics.check_one(lab, said)
     return replace(
-        lab, variants=tuple(_with_own_workload(variant, path.parent) for variant in lab.variants)
+        lab, variants=tuple(_with_own_workload(variant, folder) for variant in lab.variants)
     )
 
 
@@ -192,6 +203,8 @@ def _check_variant(variant: Variant, lab: Lab, folder: Path) -> None:
     if [other.name for other in lab.variants].count(variant.name) > 1:
         raise UsageError(f"two variants are called {variant.name!r}", "give each a name of its own")
     topology(variant.topology, variant.params)
+    if not 0.05 <= variant.scale <= 64:
+        raise UsageError(f"scale={variant.scale:g} is out of range", "it goes from 0.05 to 64")
     if not variant.workload.endswith(".py"):
         if variant.workload not in list(workloads):
             raise UnknownName("workload", variant.workload, workloads)

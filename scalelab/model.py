@@ -22,6 +22,11 @@ class Budget:
     cpus: float | None = 0.2
     memory: int | None = 256 * 1024**2
 
+    def times(self, scale: float) -> Budget:
+        """The budget of a machine so many times as large."""
+        cpus = None if self.cpus is None else self.cpus * scale
+        return Budget(cpus, None if self.memory is None else int(self.memory * scale))
+
 
 @dataclass(frozen=True)
 class Node:
@@ -355,6 +360,7 @@ class Variant:
     ----------
     workload : its name, or a file in the lab's folder ("my_workload.py").
     options : the workload's options.
+    scale : the budget of its nodes, as a multiple of the run's: 2 is a machine twice as large.
     """
 
     name: str
@@ -362,6 +368,7 @@ class Variant:
     workload: str
     params: Params = field(default_factory=dict)
     options: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -407,6 +414,7 @@ class Lab:
     clients : sessions of a closed loop by default.
     variants : the first is the baseline.
     predictions : asked by ``scalelab lab run`` before it runs.
+    duration_s : seconds measured in each slice by default; None for the tool's own default.
     """
 
     title: str
@@ -416,6 +424,7 @@ class Lab:
     claims: tuple[Claim, ...] = ()
     clients: int = 16
     predictions: tuple[Prediction, ...] = ()
+    duration_s: float | None = None
 
 
 ARRIVALS = ("poisson", "constant")

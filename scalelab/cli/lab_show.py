@@ -25,9 +25,12 @@ def show(
     from scalelab import catalog
 
     found = catalog.lab(lab)
-    guide = _guide(catalog.lab_folders()[lab])
+    main, _, experiment = lab.partition("/")
+    guide = "" if experiment else _guide(catalog.lab_folders()[main])
+    experiments = [] if experiment else catalog.experiments(main)
     if json:
-        output.document("scalelab.lab", 1, _content(lab, found, guide))
+        content = {**_content(lab, found, guide), "experiments": experiments}
+        output.document("scalelab.lab", 1, content)
         return
     from rich.console import Group
     from rich.markdown import Markdown
@@ -39,8 +42,11 @@ def show(
     if found.claims:
         shown += [Text(), Text("Claims", style="bold"), Text()]
         shown += [Text(f"- {claim.text}") for claim in found.claims]
+    if experiments:
+        shown += [Text(), Text("Experiments", style="bold"), Text()]
+        shown += [Text(f"- {name}: {catalog.lab(name).question}") for name in experiments]
     output.stdout().print(Group(*shown))
-    if not guide:
+    if not guide and not experiment:
         output.note(f"this lab has no guide yet: write {catalog.lab_folders()[lab] / 'README.md'}")
 
 
@@ -61,7 +67,9 @@ def _caption(variant: Variant) -> str:
         return " ".join([name, *(f"{key}={value}" for key, value in values.items())])
 
     workload = Path(variant.workload).stem
-    return f"{listed(variant.topology, variant.params)} · {listed(workload, variant.options)}"
+    larger = "" if variant.scale == 1 else f" · {variant.scale:g}x the budget"
+    where = listed(variant.topology, variant.params)
+    return f"{where} · {listed(workload, variant.options)}{larger}"
 
 
 def _guide(folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,7 +51,7 @@ def verify(
     """Run labs and judge their claims on this machine."""
     from scalelab import catalog
 
-    names = list(dict.fromkeys(labs)) if labs else _course()
+    names = list(dict.fromkeys(_with_experiments(labs))) if labs else _course()
     known = {name: catalog.lab(name) for name in names} if labs else {}
     budget = options.budget(cpus, memory)
     done: list[_Verified] = []
@@ -89,13 +90,25 @@ def _course() -> list[str]:
     """Every lab of the course there is; a broken one is tried, and fails."""
     from scalelab import course
 
-    return [
+    return _with_experiments(
         topic.name
         for module in course.modules()
         if module.title != course.OWN
         for topic in module.topics
         if topic.state != course.PLANNED
-    ]
+    )
+
+
+def _with_experiments(names: Iterable[str]) -> list[str]:
+    """A lab stands for itself and its experiments, an experiment for itself."""
+    from scalelab import catalog
+
+    found: list[str] = []
+    for name in names:
+        found.append(name)
+        if name in catalog.lab_folders():
+            found += catalog.experiments(name)
+    return found
 
 
 def _conclude(done: list[_Verified]) -> None:

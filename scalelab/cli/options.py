@@ -28,7 +28,9 @@ def complete_lab(incomplete: str) -> list[str]:
     """Labs that begin like this."""
     from scalelab import catalog
 
-    return [name for name in catalog.lab_folders() if name.startswith(incomplete)]
+    labs = list(catalog.lab_folders())
+    names = [*labs, *(each for lab in labs for each in catalog.experiments(lab))]
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def complete_cluster(incomplete: str) -> list[str]:

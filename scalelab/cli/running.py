@@ -81,7 +81,7 @@ def load(
         )
     if duration is not None and not 0.1 <= duration <= 86_400:
         raise UsageError(f"--duration takes 0.1 to 86400 s, not {duration:g}", "--duration 3")
-    seconds = duration or (_QUICK_DURATION_S if quick else _DURATION_S)
+    seconds = duration or (_QUICK_DURATION_S if quick else lab.duration_s or _DURATION_S)
     if stages:
         seconds = sum(stage.duration_s for stage in stages)
     return Load(
@@ -183,11 +183,13 @@ def clusters(plan: Plan, taken: Collection[str] = ()) -> Iterator[dict[str, Clus
             if plan.aa and found:
                 found[variant.name] = next(iter(found.values()))
                 continue
-            name = options.cluster_name(f"bench-{plan.name}-{variant.name}"[:40])
+            name = f"bench-{plan.name}-{variant.name}".replace("/", "-")
+            name = options.cluster_name(name[:40])
             with output.stderr().status(f"bringing {variant.name} up …"):
                 in_use = [*taken, *(cluster.name for cluster in found.values())]
                 topology = catalog.topology(variant.topology, variant.params)
-                borrowed = clusters.borrowed(name, topology, runtime, plan.budget, in_use)
+                budget = plan.budget.times(variant.scale)
+                borrowed = clusters.borrowed(name, topology, runtime, budget, in_use)
                 found[variant.name] = stack.enter_context(borrowed)
         yield found
 

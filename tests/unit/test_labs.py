@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from scalelab import catalog
+from scalelab.errors import UsageError
 from scalelab.measure import metrics
+from scalelab.model import Budget
 
 LABS = Path(__file__).parents[2] / "labs"
 FOLDERS = sorted(file.parent for file in LABS.glob("*/lab.py"))
@@ -71,3 +73,46 @@ def test_course_has_the_thirteen_topics_in_order():
 @every_lab
 def test_course_knows_the_lab(folder):
     assert folder.name in course()["topics"]
+
+
+EXPERIMENTS = [name for folder in FOLDERS for name in catalog.experiments(folder.name)]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_experiment_loads_claims_and_is_in_the_guide(name):
+    found = catalog.lab(name)
+    assert found.claims
+    metrics.check(found)
+    guide = (LABS / name.partition("/")[0] / "README.md").read_text()
+    assert f"scalelab bench {name}" in guide
+    for variant in found.variants:
+        assert f"**{variant.name}**" in guide
+
+
+def test_a_users_experiment_is_found_checked_and_scaled(tmp_path, monkeypatch):
+    folder = tmp_path / "labs" / "mine"
+    (folder / "experiments").mkdir(parents=True)
+    text = """
+from scalelab.model import Claim, Lab, Variant
+LAB = Lab("T", "Q?", "read", (
+    Variant("small", "single", "point_read_write"),
+    Variant("large", "single", "point_read_write", scale=SCALE),
+))
+"""
+    (folder / "lab.py").write_text(text.replace("SCALE", "2"))
+    (folder / "experiments" / "larger.py").write_text(text.replace("SCALE", "4"))
+    (folder / "experiments" / "broken.py").write_text(text.replace("SCALE", "0"))
+    monkeypatch.chdir(tmp_path)
+    assert catalog.experiments("mine") == ["mine/broken", "mine/larger"]
+    assert catalog.lab("mine").variants[1].scale == 2
+    assert catalog.lab("mine/larger").variants[1].scale == 4
+    with pytest.raises(UsageError, match=r"broken\.py:5: scale=0"):
+        catalog.lab("mine/broken")
+    with pytest.raises(UsageError, match="no experiment of mine 'mine/lager'") as caught:
+        catalog.lab("mine/lager")
+    assert "mine/larger" in caught.value.hint
+
+
+def test_a_larger_machine_has_more_of_everything_it_has():
+    assert Budget(0.2, 1000).times(2) == Budget(0.4, 2000)
+    assert Budget(None, None).times(4) == Budget(None, None)
