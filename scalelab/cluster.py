@@ -214,12 +214,10 @@ class Clusters:
 
     def stop(self, name: str | None, nodes: Collection[str], *, kill: bool = False) -> Cluster:
         """Stop nodes (all when none is named), their data and ports kept; their faults are over."""
-        with self._ledger.acting():
-            cluster = self._claim(name)
-            with self._released(cluster):
-                chosen = [self.place(cluster, node).node.name for node in nodes or cluster.places]
-                self.halt(cluster, chosen, kill=kill)
-                self._taken_over(cluster, chosen)
+        with self._ledger.acting(), self._claimed(name) as cluster:
+            chosen = [self.place(cluster, node).node.name for node in nodes or cluster.places]
+            self.halt(cluster, chosen, kill=kill)
+            self._taken_over(cluster, chosen)
         return self.find(cluster.name)
 
     def start(self, name: str | None, nodes: Collection[str]) -> Cluster:
@@ -227,11 +225,9 @@ class Clusters:
 
         A fault that had stopped one is over with that.
         """
-        with self._ledger.acting():
-            cluster = self._claim(name)
-            with self._released(cluster):
-                chosen = [self.place(cluster, node).node.name for node in nodes or cluster.places]
-                self._taken_over(cluster, self.revive(cluster, chosen))
+        with self._ledger.acting(), self._claimed(name) as cluster:
+            chosen = [self.place(cluster, node).node.name for node in nodes or cluster.places]
+            self._taken_over(cluster, self.revive(cluster, chosen))
         return self.find(cluster.name)
 
     def promote(self, name: str | None, node: str) -> tuple[Cluster, Failover]:
@@ -246,28 +242,26 @@ class Clusters:
         UnknownName, UsageError : no such node, it cannot lead, or another one has received more.
         CheckFailed : it refuses.
         """
-        with self._ledger.acting():
-            cluster = self._claim(name)
-            with self._released(cluster):
-                place = self.place(cluster, node)
-                runtime, former = self.runtime(cluster.runtime), place.node.follows
-                topology = failover.promoted(cluster.topology, node)
-                if former is None and not cluster.followers(node):
-                    raise UsageError(f"{node} follows no node, so it cannot take one's place", _WHO)
-                self._must_be_direct(cluster)
-                clean = former is not None and self.state(cluster, former) == "running"
-                if former is not None:
-                    self._fence(cluster, former, node, clean=clean)
-                began = time.monotonic()
-                places = failover.turned(cluster, topology)
-                cluster = self._change(cluster.name, topology=topology, places=places)
-                failover.settle(cluster, runtime, self._services)
-                took_s = time.monotonic() - began
-                # What the user had stopped stays so; of a promotion cut short nobody knows who did.
-                back = [former] if former is not None else list(places)
-                resting = [name for name in back if self.state(cluster, name) in _RESTING]
-                self._settle(cluster, [places[name].node for name in resting])
-                self._taken_over(cluster, back)
+        with self._ledger.acting(), self._claimed(name) as cluster:
+            place = self.place(cluster, node)
+            runtime, former = self.runtime(cluster.runtime), place.node.follows
+            topology = failover.promoted(cluster.topology, node)
+            if former is None and not cluster.followers(node):
+                raise UsageError(f"{node} follows no node, so it cannot take one's place", _WHO)
+            self._must_be_direct(cluster)
+            clean = former is not None and self.state(cluster, former) == "running"
+            if former is not None:
+                self._fence(cluster, former, node, clean=clean)
+            began = time.monotonic()
+            places = failover.turned(cluster, topology)
+            cluster = self._change(cluster.name, topology=topology, places=places)
+            failover.settle(cluster, runtime, self._services)
+            took_s = time.monotonic() - began
+            # What the user had stopped stays so; of a promotion cut short nobody knows who did.
+            back = [former] if former is not None else list(places)
+            resting = [name for name in back if self.state(cluster, name) in _RESTING]
+            self._settle(cluster, [places[name].node for name in resting])
+            self._taken_over(cluster, back)
         return self.find(cluster.name), Failover(node, former, clean, took_s)
 
     def halt(self, cluster: Cluster, nodes: Sequence[str], *, kill: bool = False) -> None:
@@ -304,8 +298,7 @@ class Clusters:
     @contextlib.contextmanager
     def in_use(self, name: str) -> Iterator[Cluster]:
         """Hold a cluster for the length of a run: nobody else can stop it or take it down."""
-        cluster = self._claim(name)
-        with self._released(cluster):
+        with self._claimed(name) as cluster:
             yield cluster
 
     @contextlib.contextmanager
@@ -387,7 +380,9 @@ class Clusters:
             self.runtime(former).remove(name)
         return cluster
 
-    def _claim(self, name: str | None) -> Cluster:
+    @contextlib.contextmanager
+    def _claimed(self, name: str | None) -> Iterator[Cluster]:
+        """Hold a cluster that is up; what this process held before it holds afterwards."""
         with self._ledger.lock():
             cluster = self.find(name)
             self._must_be_free(cluster)
@@ -396,16 +391,13 @@ class Clusters:
                     f"{cluster.name!r} was never fully up",
                     f"remove what is left: scalelab down --name {cluster.name}",
                 )
-            claimed = dataclasses.replace(cluster, owner=me())
-            self._ledger.write(claimed)
-            return claimed
-
-    @contextlib.contextmanager
-    def _released(self, cluster: Cluster) -> Iterator[None]:
+            before = cluster.owner if cluster.owner == me() else None
+            cluster = dataclasses.replace(cluster, owner=me())
+            self._ledger.write(cluster)
         try:
-            yield
+            yield cluster
         finally:
-            self._change(cluster.name, owner=None)
+            self._change(cluster.name, owner=before)
 
     def _change(self, name: str, **fields: object) -> Cluster:
         return self._ledger.change(
