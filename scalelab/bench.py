@@ -12,7 +12,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -24,7 +24,8 @@ from scalelab.errors import (
     UsageError,
     WorkerLost,
 )
-from scalelab.measure import claims, host, metrics
+from scalelab.measure import claims, figures, host, metrics
+from scalelab.measure.checkers.duplicates import Seen
 from scalelab.measure.doubts import doubts
 from scalelab.measure.summary import overloaded, summarize
 from scalelab.model import (
@@ -35,11 +36,13 @@ from scalelab.model import (
     Rehearsal,
     RunResult,
     Slice,
+    Struck,
     Variant,
     WorkerReport,
 )
-from scalelab.protocols import Workload
+from scalelab.protocols import AuditedWorkload, Workload
 from scalelab.rehearsal import rehearse
+from scalelab.timeline import Timeline
 
 _MAX_LOST = 3
 _Part = TypeVar("_Part")
@@ -76,6 +79,9 @@ class Driver(Protocol):
         WorkerLost : a worker went; another slice can be driven.
         CheckFailed : the workload broke, or no worker is left.
         """
+
+    def begun(self) -> float | None:
+        """When the slice's measured time begins (``time.perf_counter``); None if not known."""
 
     def completed(self) -> int:
         """Operations completed in the slice so far; read from another thread."""
@@ -129,6 +135,7 @@ def run(
     rounds: int = 5,
     quick: bool = False,
     aa: bool = False,
+    timeline: Timeline | None = None,
     versions: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> RunResult:
@@ -142,6 +149,7 @@ def run(
     workloads : by name (``catalog.workloads``).
     quick : a first look: no verdicts, no claims judged.
     aa : the variants are one and the same, to see what is noise here.
+    timeline : faults that strike variants in every slice.
     versions : of the servers, by service.
 
     Raises
@@ -168,9 +176,8 @@ def run(
         # The same keys and arrivals for all variants of a round; others in the next.
         drawn = replace(load, seed=_derive(load.seed, "slice", number))
         names = order(list(variants), load.seed, number)
-        drive = partial(
-            _round, pool, lab.counted, variants, clusters, drawn, names, number, rounds, progress
-        )
+        stage = _Stage(pool, lab.counted, variants, clusters, workloads, timeline, progress)
+        drive = partial(stage.round, names, drawn, number, rounds)
         slices += discarded.until_whole(drive, f"round {number + 1}", len(slices))
     if (share := steal.share()) is not None:
         facts["steal_share"] = round(share, 4)
@@ -214,27 +221,65 @@ def run(
     )
 
 
-def _round(
-    pool: Driver,
-    counted: str,
-    variants: Mapping[str, Variant],
-    clusters: Mapping[str, Cluster],
-    load: Load,
-    names: Sequence[str],
-    number: int,
-    rounds: int,
-    progress: Progress,
-) -> list[Slice]:
-    """One slice of each variant, in this order."""
-    slices = []
-    for place, name in enumerate(names):
-        progress.slice(name, number, rounds, load, pool.completed)
-        places, part = clusters[name].places, f"round {number + 1}"
-        reports = _drive(pool, variants[name], places, load, part)
-        progress.sliced(name, number)
-        _must_answer(name, number, reports, counted)
-        slices.append(Slice(name, number, place, reports))
-    return slices
+@dataclass(frozen=True)
+class _Stage:
+    """Where slices are driven: what every round has in common."""
+
+    pool: Driver
+    counted: str
+    variants: Mapping[str, Variant]
+    clusters: Mapping[str, Cluster]
+    workloads: Mapping[str, Workload]
+    timeline: Timeline | None
+    progress: Progress
+
+    def round(self, names: Sequence[str], load: Load, number: int, rounds: int) -> list[Slice]:
+        """One slice of each variant, in this order."""
+        slices = []
+        for place, name in enumerate(names):
+            self.progress.slice(name, number, rounds, load, self.pool.completed)
+            reports, struck = self._drive(name, load, f"round {number + 1}")
+            self.progress.sliced(name, number)
+            _must_answer(name, number, reports, self.counted)
+            figures = self._figures(name, load, reports, struck)
+            slices.append(Slice(name, number, place, reports, figures, tuple(struck)))
+        return slices
+
+    def _drive(
+        self, name: str, load: Load, part: str
+    ) -> tuple[tuple[WorkerReport, ...], list[Struck]]:
+        variant, cluster = self.variants[name], self.clusters[name]
+        if self.timeline is None:
+            return _drive(self.pool, variant, cluster.places, load, part), []
+        try:
+            with self.timeline.during(name, cluster, self.pool.begun) as struck:
+                reports = _drive(self.pool, variant, cluster.places, load, part)
+        finally:
+            self.timeline.restore(name, cluster)
+        return reports, struck
+
+    def _figures(
+        self, name: str, load: Load, reports: Sequence[WorkerReport], struck: Sequence[Struck]
+    ) -> dict[str, float]:
+        """What checkers, timeline and the workload's own audit say of a slice."""
+        variant = self.variants[name]
+        workload, found = self.workloads[variant.workload], None
+        said: dict[str, float] = {}
+        if isinstance(workload, AuditedWorkload):
+            try:
+                audit = workload.audit(self.clusters[name].places, load)
+                said.update(audit.figures)
+                if audit.elements is not None:
+                    found = Seen()
+                    found.update(audit.elements)
+            except Exception as error:  # whatever client library it uses
+                raise CheckFailed(
+                    f"{name}: the audit of workload {variant.workload!r} failed: {_reason(error)}",
+                    _WHICH_NODE,
+                ) from error
+        if struck:
+            said.update(figures.of_timeline(reports, self.counted, load.duration_s, struck))
+        return {**said, **figures.of_checkers(reports, found)}
 
 
 class _Discarded:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
-from scalelab import userfile
+from scalelab import strokes, userfile
 from scalelab.errors import UnknownName, UsageError
 from scalelab.measure import metrics
 from scalelab.model import (
@@ -202,7 +202,11 @@ def _check_variant(variant: Variant, lab: Lab, folder: Path) -> None:
         )
     if [other.name for other in lab.variants].count(variant.name) > 1:
         raise UsageError(f"two variants are called {variant.name!r}", "give each a name of its own")
-    topology(variant.topology, variant.params)
+    nodes = [node.name for node in topology(variant.topology, variant.params).nodes]
+    for text in variant.faults:
+        for node in strokes.parse(text, faults).nodes:
+            if node not in nodes:
+                raise UnknownName(f"node of {variant.name}", node, nodes)
     if not 0.05 <= variant.scale <= 64:
         raise UsageError(f"scale={variant.scale:g} is out of range", "it goes from 0.05 to 64")
     if not variant.workload.endswith(".py"):

@@ -31,13 +31,19 @@ _PROOF_S = 300.0
 
 @dataclass(frozen=True)
 class Injected:
-    """A fault and what was measured of it: before, while it is on, and once it is healed."""
+    """A fault and what was measured of it: before, while it is on, and once it is healed.
+
+    Parameters
+    ----------
+    applied : when it had been, on the clock of ``time.perf_counter``.
+    """
 
     cluster: str
     fault: ActiveFault
     before: Reading | None
     during: Reading | None
     healed: Reading | None = None
+    applied: float = 0.0
 
 
 class Injector:
@@ -67,6 +73,9 @@ class Injector:
         target: str,
         options: Mapping[str, float],
         for_s: float | None = None,
+        *,
+        before: Reading | None = None,
+        proof_s: float = _ANSWER_S,
     ) -> Injected:
         """Apply a fault and prove it.
 
@@ -76,6 +85,8 @@ class Injector:
         options : those given, in their own units; the others have their defaults.
         for_s : seconds after which it expires, counted from the proof. This process then has to
             heal it (or whoever comes next); None leaves it on.
+        before : what ``measure`` gave earlier; measured now by default.
+        proof_s : who does not answer for so long, in seconds, answers no more.
 
         Raises
         ------
@@ -84,25 +95,11 @@ class Injector:
         CheckFailed : it took no effect; it is healed.
         """
         way = self._kinds[kind]
-        complete = {option.name: option.default for option in way.options} | dict(options)
-        way.check(complete)
         with self._ledger.acting():
             cluster = self._running(name)
-            link = self._target(cluster, way, kind, target)
-            fault = ActiveFault(
-                id=_next_id(cluster),
-                kind=kind,
-                target=target,
-                link=link,
-                inverse=way.inverse,
-                options=complete,
-                created=time.time(),
-                until=None if for_s is None else time.time() + for_s + _PROOF_S,
-                owner=me(),
-            )
-            self._must_make_sense(cluster, fault)
-            scene = self._scene(cluster)
-            before = way.probe(scene, fault, _ANSWER_S)
+            fault = self._planned(cluster, kind, target, options, for_s)
+            link, scene = fault.link, self._scene(cluster)
+            before = before or way.probe(scene, fault, _ANSWER_S)
             if before.value is None:
                 raise UsageError(
                     f"{target} does not answer even without this fault",
@@ -111,7 +108,8 @@ class Injector:
             try:
                 self._ledger.change(cluster.name, lambda c: _with(c, fault))
                 way.apply(scene, fault)
-                during = way.probe(scene, fault, _ANSWER_S)
+                applied = time.perf_counter()
+                during = way.probe(scene, fault, proof_s)
                 if not way.took(fault, before, during):
                     raise CheckFailed(
                         f"{kind} of {target} took no effect: {before.what} was"
@@ -126,7 +124,14 @@ class Injector:
             except BaseException:
                 self._undo(cluster.name, fault)
                 raise
-        return Injected(cluster.name, fault, before, during)
+        return Injected(cluster.name, fault, before, during, applied=applied)
+
+    def measure(self, name: str, kind: str, target: str, options: Mapping[str, float]) -> Reading:
+        """What a fault would change, as it is now; nothing is changed."""
+        with self._ledger.acting():
+            cluster = self._running(name)
+            fault = self._planned(cluster, kind, target, options, None)
+            return self._kinds[kind].probe(self._scene(cluster), fault, _ANSWER_S)
 
     def heal(self, name: str, fault: ActiveFault) -> Injected | None:
         """Undo a fault and measure that it is undone; None when somebody else has done it.
@@ -251,6 +256,32 @@ class Injector:
         self._ledger.change(
             name, lambda c: dataclasses.replace(c, faults=_without(c.faults, fault.id))
         )
+
+    def _planned(
+        self,
+        cluster: Cluster,
+        kind: str,
+        target: str,
+        options: Mapping[str, float],
+        for_s: float | None,
+    ) -> ActiveFault:
+        """The fault as the ledger will have it, if it makes sense."""
+        way = self._kinds[kind]
+        complete = {option.name: option.default for option in way.options} | dict(options)
+        way.check(complete)
+        fault = ActiveFault(
+            id=_next_id(cluster),
+            kind=kind,
+            target=target,
+            link=self._target(cluster, way, kind, target),
+            inverse=way.inverse,
+            options=complete,
+            created=time.time(),
+            until=None if for_s is None else time.time() + for_s + _PROOF_S,
+            owner=me(),
+        )
+        self._must_make_sense(cluster, fault)
+        return fault
 
     def _running(self, name: str | None) -> Cluster:
         cluster = self._clusters.find(name)

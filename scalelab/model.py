@@ -361,6 +361,7 @@ class Variant:
     workload : its name, or a file in the lab's folder ("my_workload.py").
     options : the workload's options.
     scale : the budget of its nodes, as a multiple of the run's: 2 is a machine twice as large.
+    faults : what strikes it in every slice (``strokes``): "kill primary @2s".
     """
 
     name: str
@@ -369,6 +370,7 @@ class Variant:
     params: Params = field(default_factory=dict)
     options: Mapping[str, float | int | str | bool] = field(default_factory=dict)
     scale: float = 1.0
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -553,6 +555,22 @@ class WorkerReport:
 
 
 @dataclass(frozen=True)
+class Struck:
+    """A fault of a run's timeline, as it happened.
+
+    Parameters
+    ----------
+    text : as it was asked for.
+    at_s : when it took hold, in seconds since the measured time began.
+    until_s : when it was undone; None when it lasted until the slice was over.
+    """
+
+    text: str
+    at_s: float
+    until_s: float | None
+
+
+@dataclass(frozen=True)
 class Audit:
     """What a workload found on the servers once a slice was over.
 
@@ -576,6 +594,7 @@ class Slice:
     round : from 0.
     order : its place in the round's random order, from 0.
     figures : of ``measure.figures.FIGURES``, by name.
+    struck : the faults of its timeline.
     """
 
     variant: str
@@ -583,6 +602,7 @@ class Slice:
     order: int
     reports: tuple[WorkerReport, ...]
     figures: Mapping[str, float] = field(default_factory=dict)
+    struck: tuple[Struck, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -644,6 +664,9 @@ class VariantSummary:
     planned : operations; unsent : of them, those never sent because the slice ended first.
     stages : one a stage of the load.
     figures : of correctness and availability (``measure.figures.FIGURES``), over all rounds.
+    timeline : of a variant with faults, counted operations per second in each ``TICK_S`` of the
+        measured time, mean over the rounds.
+    struck : its faults, at their mean times over the rounds.
     """
 
     name: str
@@ -676,6 +699,8 @@ class VariantSummary:
     unsent: int = 0
     stages: tuple[StageSummary, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict)
+    timeline: tuple[float, ...] = ()
+    struck: tuple[Struck, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,14 @@ def bench(
             help="Exit 1 where it holds, such as 'p99_ms>50'; repeat for more.",
         ),
     ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fault",
+            metavar="WHAT",
+            help="In every slice: 'kill primary @2s', 'pause replica1 @1s for 500ms'; repeat.",
+        ),
+    ] = None,
     sweep: Annotated[
         str | None,
         typer.Option(
@@ -123,7 +131,14 @@ def bench(
     if sweep is not None:
         # Of what a sweep varies or cannot use, what is typed is refused, and settings give way.
         key = sweeping.key_of(sweep)
-        for option in ("rate", "arrivals", "fail_if", "aa", *({key} & {"clients", "cpus"})):
+        for option in (
+            "rate",
+            "arrivals",
+            "fail_if",
+            "fault",
+            "aa",
+            *({key} & {"clients", "cpus"}),
+        ):
             if _typed(context, option):
                 flag = f"--{option.replace('_', '-')}"
                 raise UsageError(f"--sweep and {flag} exclude each other", "leave one of them out")
@@ -152,7 +167,9 @@ def bench(
         budget=options.budget(cpus, memory),
         workers=number,
         scheduler=scheduler,
+        faults=tuple(fault or ()),
     )
+    running.strokes(plan)
     if aa:
         against_itself.only([variant.name for variant in chosen] if variants else [])
         plan = against_itself.plan(plan)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from scalelab.load.remote import Remote
     from scalelab.model import Budget, Cluster, Lab, Load, RunResult, Variant
     from scalelab.report.sweep import Sweep
+    from scalelab.strokes import Stroke
+    from scalelab.timeline import Timeline
 
 _ROUNDS, _DURATION_S, _WARMUP_S = 5, 3.0, 1.0
 _QUICK_ROUNDS, _QUICK_DURATION_S, _QUICK_WARMUP_S = 2, 1.0, 0.5
@@ -37,6 +39,7 @@ class Plan:
     scheduler : the address of the Dask scheduler whose workers make the load; "" for processes
         here.
     aa : the variants are one and the same.
+    faults : what strikes every variant that has its target, besides the variant's own.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Plan:
     workers: int | None = None
     scheduler: str = ""
     aa: bool = False
+    faults: tuple[str, ...] = ()
 
 
 def load(
@@ -81,7 +85,7 @@ def load(
         )
     if duration is not None and not 0.1 <= duration <= 86_400:
         raise UsageError(f"--duration takes 0.1 to 86400 s, not {duration:g}", "--duration 3")
-    seconds = duration or (_QUICK_DURATION_S if quick else lab.duration_s or _DURATION_S)
+    seconds = duration or lab.duration_s or (_QUICK_DURATION_S if quick else _DURATION_S)
     if stages:
         seconds = sum(stage.duration_s for stage in stages)
     return Load(
@@ -124,10 +128,58 @@ def measure(plan: Plan, clusters: Mapping[str, Cluster], pool: Pool | Remote) ->
             rounds=plan.rounds,
             quick=plan.quick,
             aa=plan.aa,
+            timeline=_timeline(plan),
             versions=_versions(clusters),
             progress=progress,
         )
     return replace(result, warnings=(*result.warnings, *_faults(clusters)))
+
+
+def strokes(plan: Plan) -> dict[str, list[Stroke]]:
+    """What strikes each variant, by its name.
+
+    Raises
+    ------
+    UsageError : it is said wrongly, or no variant has its target, or nobody knows when the measured
+        time of Dask workers begins.
+    """
+    from scalelab import catalog, strokes
+
+    asked = [strokes.parse(text, catalog.faults) for text in plan.faults]
+    found: dict[str, list[Stroke]] = {}
+    hit: set[str] = set()
+    known: set[str] = set()
+    for variant in plan.variants:
+        nodes = {n.name for n in catalog.topology(variant.topology, variant.params).nodes}
+        known |= nodes
+        mine = [stroke for stroke in asked if nodes.issuperset(stroke.nodes)]
+        hit.update(stroke.text for stroke in mine)
+        own = [strokes.parse(text, catalog.faults) for text in variant.faults]
+        if own or mine:
+            found[variant.name] = [*own, *mine]
+    for stroke in asked:
+        if stroke.text not in hit:
+            raise UnknownName(f"node of {plan.name}", stroke.target, known)
+    for stroke in (each for listed in found.values() for each in listed):
+        if stroke.at_s >= plan.load.duration_s:
+            raise UsageError(
+                f"{stroke.text!r} would be after the slice's {plan.load.duration_s:g} s",
+                f"measure longer: --duration {stroke.at_s + 3:g}",
+            )
+    if found and plan.scheduler:
+        raise UsageError(
+            "faults on a timeline need load workers on this machine", "leave --workers tcp:// out"
+        )
+    return found
+
+
+def _timeline(plan: Plan) -> Timeline | None:
+    found = strokes(plan)
+    if not found:
+        return None
+    from scalelab.timeline import Timeline
+
+    return Timeline(found, config.injector(), config.clusters())
 
 
 def _faults(clusters: Mapping[str, Cluster]) -> Iterator[str]:

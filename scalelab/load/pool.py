@@ -65,6 +65,10 @@ class Pool(Spread):
         self._start(1)
         return True
 
+    def begun(self) -> float | None:
+        """When the slice's measured time begins (``time.perf_counter``); None if not known yet."""
+        return self._shared.begun()
+
     def completed(self) -> int:
         """Operations completed in the present slice so far, the warm-up included."""
         return sum(self._shared.completed)

@@ -22,6 +22,7 @@ class Shared:
         self.completed: Any = context.RawArray("q", workers)
         self._arrived: Any = context.RawArray("b", workers)
         self._stop: Any = context.RawValue("b", 0)
+        self._begun: Any = context.RawValue("d", 0.0)
 
     @staticmethod
     def current() -> Shared | None:
@@ -44,10 +45,19 @@ class Shared:
         for slot in range(len(self.completed)):
             self.completed[slot] = self._arrived[slot] = 0
         self._stop.value = 0
+        self._begun.value = 0.0
 
     def stop(self) -> None:
         """Tell the workers to end their slice."""
         self._stop.value = 1
+
+    def begins(self, at: float) -> None:
+        """The measured time begins then, on the clock of ``time.perf_counter`` (the machine's)."""
+        self._begun.value = at
+
+    def begun(self) -> float | None:
+        """When the measured time begins; None until the workers have met."""
+        return self._begun.value or None
 
     def stopped(self) -> bool:
         return bool(self._stop.value)

@@ -87,6 +87,10 @@ class Spread:
         except BrokenExecutor:
             raise self._lost(asked) from None
 
+    def begun(self) -> float | None:
+        """When the slice's measured time begins (``time.perf_counter``); None: it is not known."""
+        return None
+
     def completed(self) -> int:
         """Operations completed in the present slice so far, the warm-up included."""
         return 0

@@ -161,6 +161,8 @@ class _Slice:
         durations = [part.duration_s for part in self._parts[1:]] or [load.duration_s]
         stage_ends = [begin_at + seconds for seconds in itertools.accumulate(durations)]
         self._over_at = stage_ends[-1]
+        if self._shared is not None and self._task.worker == 0:
+            self._shared.begins(begin_at)
         recorder.start(start)
         self._spawn(start)
         self._drive(begin_at)

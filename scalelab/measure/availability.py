@@ -33,6 +33,13 @@ class Outage:
         return self.to_s - self.from_s
 
 
+def measured(timelines: Iterable[Sequence[int]], begun_s: float, duration_s: float) -> list[int]:
+    """Completed operations of all workers in each tick of the measured time; see ``outages``."""
+    first, last = round(begun_s / TICK_S), round((begun_s + duration_s) / TICK_S)
+    total = [sum(tick) for tick in zip_longest(*timelines, fillvalue=0)]
+    return [*total, *[0] * (last - len(total))][first:last]
+
+
 def outages(
     timelines: Iterable[Sequence[int]], begun_s: float, duration_s: float
 ) -> tuple[Outage, ...] | None:
@@ -44,9 +51,7 @@ def outages(
     begun_s : when the measured time began, in seconds from the first tick.
     duration_s : of the measured time.
     """
-    first, last = round(begun_s / TICK_S), round((begun_s + duration_s) / TICK_S)
-    total = [sum(tick) for tick in zip_longest(*timelines, fillvalue=0)]
-    ticks = [*total, *[0] * (last - len(total))][first:last]
+    ticks = measured(timelines, begun_s, duration_s)
     busy = sorted(ticks)[len(ticks) // 2 :]
     if not busy or sum(busy) / len(busy) < ENOUGH:
         return None

@@ -10,9 +10,10 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from scalelab.measure import availability
 from scalelab.measure.checkers import lost_writes
 from scalelab.measure.checkers.duplicates import Seen
-from scalelab.model import WorkerReport
+from scalelab.model import Struck, WorkerReport
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,27 @@ def of_checkers(reports: Sequence[WorkerReport], found: Seen | None) -> dict[str
         said["own_writes_missed"] = sum(each.read_your_writes for each in guarantees)
         said["went_back"] = sum(each.monotonic_reads for each in guarantees)
     return said
+
+
+def of_timeline(
+    reports: Sequence[WorkerReport], counted: str, duration_s: float, struck: Sequence[Struck]
+) -> dict[str, float]:
+    """How long one slice's faults were felt; nothing where operations are too few to tell.
+
+    Parameters
+    ----------
+    counted : the kind of operation whose absence is an outage.
+    """
+    timelines = [report.timeline.get(counted, ()) for report in reports]
+    begun_s = max((report.begun_s for report in reports), default=0.0)
+    found = availability.outages(timelines, begun_s, duration_s)
+    if found is None:
+        return {}
+    first = min(each.at_s for each in struck)
+    return {
+        "unavailable_s": sum(outage.lasted_s for outage in found),
+        "recovery_s": availability.recovery_s(found, first, duration_s),
+    }
 
 
 def combined(slices: Iterable[Mapping[str, float]]) -> dict[str, float]:

@@ -12,15 +12,17 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from scalelab.measure import figures, statistics
+from scalelab.measure import availability, figures, statistics
 from scalelab.measure.histogram import Histogram
 from scalelab.model import (
+    TICK_S,
     Comparison,
     Lab,
     Load,
     Slice,
     StageReport,
     StageSummary,
+    Struck,
     VariantSummary,
     WorkerReport,
 )
@@ -187,6 +189,8 @@ def _summary(
         planned=sum(r.planned for r in reports),
         unsent=sum(r.unsent for r in reports),
         figures=figures.combined(piece.figures for piece in slices),
+        timeline=_timeline(slices, counted, load) if any(s.struck for s in slices) else (),
+        struck=_struck(slices),
         stages=tuple(
             _stage(counted, stage.rate, [r.stages[number] for r in reports], len(slices))
             for number, stage in enumerate(load.stages)
@@ -207,3 +211,39 @@ def _stage(counted: str, rate: float, reports: Sequence[StageReport], rounds: in
         unsent=sum(r.unsent for r in reports),
         overloaded=behind,
     )
+
+
+def _timeline(slices: Sequence[Slice], counted: str, load: Load) -> tuple[float, ...]:
+    """Counted operations per second in each tick, mean over the rounds."""
+    by_round = [
+        availability.measured(
+            [report.timeline.get(counted, ()) for report in piece.reports],
+            max(report.begun_s for report in piece.reports),
+            load.duration_s,
+        )
+        for piece in slices
+    ]
+    return tuple(
+        round(sum(tick) / len(by_round) / TICK_S, 1) for tick in zip(*by_round, strict=True)
+    )
+
+
+def _struck(slices: Sequence[Slice]) -> tuple[Struck, ...]:
+    """Each fault of the timeline at its mean times over the rounds."""
+    found: dict[str, list[Struck]] = {}
+    for piece in slices:
+        for each in piece.struck:
+            found.setdefault(each.text, []).append(each)
+    return tuple(
+        Struck(
+            text,
+            round(sum(each.at_s for each in times) / len(times), 3),
+            _mean([each.until_s for each in times]),
+        )
+        for text, times in found.items()
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(sum(known) / len(known), 3) if len(known) == len(values) else None

@@ -54,6 +54,7 @@ _KEYS: Mapping[type, Mapping[str, str]] = {
         "ceiling_share": "generator_ceiling_share",
         "offered": "offered_per_s",
         "by_round": "throughput_by_round_per_s",
+        "timeline": "throughput_timeline_per_s",
     },
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -225,3 +226,18 @@ def test_the_environment_is_checked_like_a_flag(run: Run) -> None:
     assert "--rate" in run("bench", "caching", code=2, SCALELAB_RATE="9:1,9").stderr
     kind = run("bench", "caching", code=2, SCALELAB_RATE="9", SCALELAB_ARRIVALS="evenly")
     assert "'evenly'" in kind.stderr
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("kill primary", "KIND TARGET @TIME"),
+        ("kill nobody @1s", "there is no node of replication 'nobody'"),
+        ("kill primary @5s", "would be after the slice's 3 s"),
+        ("kil primary @1s", "did you mean 'kill'"),
+    ],
+)
+def test_a_timeline_that_makes_no_sense_starts_nothing(run: Run, fault: str, said: str) -> None:
+    failed = run("bench", "replication", "--fault", fault, "-r", "local", code=2)
+    assert said in failed.stderr.replace("\n", " ")
+    assert json.loads(run("status", "--json").stdout)["clusters"] == []

@@ -61,6 +61,8 @@ VARIANT_KEYS = [
     "unsent",
     "stages",
     "figures",
+    "throughput_timeline_per_s",
+    "struck",
 ]
 
 
