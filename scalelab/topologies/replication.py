@@ -5,13 +5,16 @@ from scalelab.model import Node, Parameter, Params, TopologyKind
 
 def _build(params: Params) -> tuple[Node, ...]:
     names = [f"replica{number}" for number in range(1, int(params["replicas"]) + 1)]
-    standby = {}
+    late: dict[str, str] = {}
     if delay := int(params["apply_delay_ms"]):
-        standby["recovery_min_apply_delay"] = f"{delay}ms"
-    replicas = (Node(name, "postgres", "replica", "primary", standby) for name in names)
+        late["recovery_min_apply_delay"] = f"{delay}ms"
+    on_time = len(names) - int(params["delayed"])
     return (
         Node("primary", "postgres", "primary", settings=_primary(str(params["sync"]), names)),
-        *replicas,
+        *(
+            Node(name, "postgres", "replica", "primary", {} if number < on_time else late)
+            for number, name in enumerate(names)
+        ),
     )
 
 
@@ -42,6 +45,7 @@ TOPOLOGY = TopologyKind(
         Parameter(
             "apply_delay_ms", int, 0, "replicas apply changes this late", low=0, high=3_600_000
         ),
+        Parameter("delayed", int, 8, "so many replicas do, the last ones", low=0, high=8),
     ),
     build=_build,
 )

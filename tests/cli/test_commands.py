@@ -101,7 +101,7 @@ def test_documents_and_up_again(run: Run, read_json: ReadJson) -> None:
     primary, replica = first["nodes"]
     assert set(primary) == _NODE
     assert set(replica) == _FOLLOWER
-    assert first["params"] == {"replicas": 1, "sync": "off", "apply_delay_ms": 0}
+    assert first["params"] == {"replicas": 1, "sync": "off", "apply_delay_ms": 0, "delayed": 8}
 
     again = _document(run(*arguments, "--json").stdout, "up")
     assert [(n["name"], n["url"]) for n in again["nodes"]] == [

@@ -30,7 +30,8 @@ def pairs(monkeypatch):
 
 def test_keys_are_the_numbers_of_the_topologies_and_nodes_where_they_vary():
     assert sizing.keys([SINGLE]) == {}
-    assert sizing.keys([SINGLE, TWO]) == {"replicas": True, "apply_delay_ms": False, "nodes": True}
+    counts = {"replicas": True, "apply_delay_ms": False, "delayed": False, "nodes": True}
+    assert sizing.keys([SINGLE, TWO]) == counts
     assert sizing.keys([SHARDS]) == {"shards": True, "nodes": True}
     assert sizing.keys([Variant("c", "caching", "w")]) == {"maxmemory_mb": False}
 

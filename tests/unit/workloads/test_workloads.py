@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from scalelab.errors import UsageError
+from scalelab.measure.checkers.sessions import SessionHistory
 from scalelab.measure.checkers.stale_reads import Staleness
 from scalelab.model import Address, Budget, Node, Place, Places
 from scalelab.workloads import insert_write, point_read_write, product_page
@@ -24,13 +25,15 @@ class Row:
 
 
 class Database:
-    def __init__(self, calls: list[tuple[Any, ...]], node: str) -> None:
-        self.calls, self.node = calls, node
+    def __init__(self, calls: list[tuple[Any, ...]], node: str, at: dict[str, int]) -> None:
+        self.calls, self.node, self.at = calls, node, at
 
     def prepare(self, name: str, sql: str) -> None: ...
 
     async def execute(self, name: str, *params: Any) -> Row:
-        self.calls.append((self.node, name, params[0]))
+        self.calls.append((self.node, name, *params[:1]))
+        if name in ("written", "replayed"):
+            return Row(b"%d" % self.at[self.node])
         return Row(b"7", b"{}")
 
 
@@ -59,17 +62,19 @@ class Context:
         self.places = places
         self.random = random.Random(1)
         self.history = Staleness([1] * keys, 0)
+        self.guarantees = SessionHistory(0)
         self.number, self.sessions = 0, 1
         self.now: Callable[[], float] = lambda: 1.0
         self.next_key: Callable[[], int] = lambda: 3
         self.next_own_key: Callable[[], int] = lambda: 5
         self.counted: Counter[str] = Counter()
+        self.at: dict[str, int] = {}
         self.calls: list[tuple[Any, ...]] = []
         self.cache = Cache(self.calls)
 
     def connect(self, node: str) -> Any:
         service = self.places[node].node.service
-        return self.cache if service == "redis" else Database(self.calls, node)
+        return self.cache if service == "redis" else Database(self.calls, node, self.at)
 
     def count(self, what: str) -> None:
         self.counted[what] += 1
@@ -128,7 +133,7 @@ def test_reads_spread_evenly_over_primary_and_replicas_and_writes_do_not() -> No
     session = point_read_write.WORKLOAD.session(context, options)
     kinds = Counter(finish(session.operate()) for _ in range(6000))
     assert kinds["write"] == pytest.approx(600, rel=0.15)
-    asked = Counter((node, name) for node, name, _ in context.calls)
+    asked = Counter((node, name) for node, name, *_ in context.calls)
     assert asked["primary", "write"] == kinds["write"]
     for node in ("primary", "replica1", "replica2"):
         assert asked[node, "read"] == pytest.approx(1800, rel=0.1)
@@ -153,6 +158,61 @@ def test_reads_stay_on_the_primary(nodes: tuple[Node, ...], options: dict[str, s
 def test_an_unknown_way_to_read_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="nearest"):
         point_read_write.WORKLOAD.session(Context(places(PRIMARY), 10), {"reads": "nearest"})
+
+
+def test_a_sticky_session_reads_from_one_node_and_sessions_from_all() -> None:
+    readers = []
+    for number in range(6):
+        context = Context(places(PRIMARY, *REPLICAS), 10)
+        context.number = number
+        options = {"reads": "sticky", "write_share": 0}
+        session = point_read_write.WORKLOAD.session(context, options)
+        for _ in range(20):
+            finish(session.operate())
+        (node,) = {node for node, *_ in context.calls}
+        readers.append(node)
+    assert readers == ["primary", "replica1", "replica2"] * 2
+
+
+def test_the_least_lagged_replica_is_read_and_asked_for_now_and_then() -> None:
+    context = Context(places(PRIMARY, *REPLICAS), 10)
+    context.at = {"replica1": 5, "replica2": 9}
+    session = point_read_write.WORKLOAD.session(
+        context, {"reads": "least-lagged", "write_share": 0}
+    )
+    for _ in range(20):
+        finish(session.operate())
+    assert Counter(context.calls)["replica2", "read", 3] == 20
+    assert len(context.calls) == 22
+    context.at["replica1"], context.now = 10, lambda: 2.0
+    finish(session.operate())
+    assert context.calls[-1] == ("replica1", "read", 3)
+
+
+def test_after_its_own_write_a_session_reads_where_it_is_replayed() -> None:
+    context = Context(places(PRIMARY, *REPLICAS), 10)
+    context.at = {"primary": 8, "replica1": 8, "replica2": 7}
+    options = {"reads": "own-writes", "write_share": 0, "own_share": 1}
+    session = point_read_write.WORKLOAD.session(context, options)
+
+    def read_from() -> Counter[str]:
+        context.calls.clear()
+        for _ in range(300):
+            finish(session.operate())
+        return Counter(node for node, name, *_ in context.calls if name == "read")
+
+    assert set(read_from()) == {"primary", "replica1", "replica2"}  # nothing written yet
+    session.write_share = 1
+    assert finish(session.operate()) == "write"
+    session.write_share = 0
+    found = read_from()
+    assert found["replica2"] == 0
+    assert found["primary"] == pytest.approx(200, rel=0.2)
+    # A replica is asked no more once it is known to be far enough.
+    assert context.calls.count(("replica1", "replayed")) == 1
+    context.at["replica2"] = 8
+    assert read_from()["replica2"] == pytest.approx(100, rel=0.3)
+    assert {call[2] for call in context.calls if call[1] == "read"} == {5}
 
 
 def test_an_event_goes_to_the_shard_of_its_device() -> None:
