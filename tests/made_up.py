@@ -14,6 +14,7 @@ from scalelab.model import (
     RunResult,
     Stage,
     StageSummary,
+    Struck,
     VariantSummary,
     WorkerReport,
 )
@@ -152,6 +153,36 @@ def caching():
         rehearsals=(Rehearsal("database", 8.0, True), Rehearsal("cache-aside", 20.0, False)),
         claims=(),
         warnings=(),
+    )
+
+
+def failover():
+    """Three variants, two of which lose their primary at 1.5 s; one of them a write with it."""
+    run = replication()
+    single, asynchronous, synchronous = run.summaries
+    ticks = [900.0] * 15 + [400.0] + [0.0] * 8 + [120.0, 700.0] + [1_000.0] * 14
+    struck = (
+        Struck("kill primary @1.5s", 1.52, None),
+        Struck("promote replica1 @2s", 2.01, 3.3),
+    )
+    down = {"unavailable_s": 0.82, "recovery_s": 0.98, "recovered": 3.0, "duplicated": 0.0}
+    return dataclasses.replace(
+        run,
+        lab="replication/failover",
+        counted="write",
+        load=dataclasses.replace(run.load, duration_s=4.0),
+        summaries=(
+            dataclasses.replace(single, figures={"lost": 0.0, "duplicated": 0.0}),
+            dataclasses.replace(
+                asynchronous, timeline=tuple(ticks), struck=struck, figures={"lost": 17.0, **down}
+            ),
+            dataclasses.replace(
+                synchronous,
+                timeline=tuple(value / 3 for value in ticks),
+                struck=struck,
+                figures={"lost": 0.0, **down},
+            ),
+        ),
     )
 
 

@@ -25,17 +25,19 @@ class Figure:
     label : a column's heading.
     text : what it counts, in a sentence.
     combine : all rounds' figures to one.
+    quiet : not worth a column where every variant has none.
     """
 
     label: str
     text: str
     combine: Callable[[Sequence[float]], float]
+    quiet: bool = False
 
 
 FIGURES: Mapping[str, Figure] = {
     "lost": Figure("lost", "acknowledged writes that were not there in the end", sum),
-    "recovered": Figure("recov", "writes of unknown outcome that were there", sum),
-    "duplicated": Figure("twice", "elements that were there more than once", sum),
+    "recovered": Figure("recov", "writes of unknown outcome that were there", sum, True),
+    "duplicated": Figure("twice", "elements that were there more than once", sum, True),
     "own_writes_missed": Figure("own missed", "reads that missed their session's write", sum),
     "went_back": Figure("went back", "reads older than an earlier one of their session", sum),
     "sum_error": Figure("sum off", "how far the sum was from what it must be", sum),

@@ -13,11 +13,12 @@ from typing import Any
 
 import jinja2
 
+from scalelab.measure.figures import FIGURES
 from scalelab.measure.histogram import Histogram
 from scalelab.measure.statistics import MIN_ROUNDS
 from scalelab.measure.summary import gated
 from scalelab.model import Comparison, RunResult, VariantSummary
-from scalelab.report import compare, open_loop, plots, sentences, words
+from scalelab.report import compare, faulted, open_loop, plots, sentences, words
 
 _PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9, 99.99)
 
@@ -53,6 +54,9 @@ def render(result: RunResult, changes: compare.Changes | None = None) -> str:
             (plots.rounds([s.by_round for s in result.summaries], w), name) for w, name in sizes
         ],
         forests=[(plots.forest(ratios, w), name) for w, name in sizes],
+        faulted=faulted,
+        figure_rows=_figure_rows(result),
+        time_plots=[(plots.timelines(_timed(result), w), name) for w, name in sizes],
         change_forests=[
             (plots.forest(_changed(result, changes) if changes else [], w), name)
             for w, name in sizes
@@ -119,6 +123,29 @@ def _ratios(result: RunResult) -> list[plots.Ratio]:
         )
         for series, summary in enumerate(result.summaries)
         if (found := summary.comparison) is not None and found.ratio > 0
+    ]
+
+
+def _figure_rows(result: RunResult) -> list[list[str]]:
+    """What checkers and timeline found: one row a figure, one cell a variant."""
+    rows = []
+    for name, figure in FIGURES.items():
+        values = [summary.figures.get(name) for summary in result.summaries]
+        if any(value is not None for value in values):
+            cells = ["–" if value is None else words.digits(value, 3) for value in values]
+            rows.append([figure.text, *cells])
+    return rows
+
+
+def _timed(result: RunResult) -> list[plots.Timed]:
+    return [
+        plots.Timed(
+            series,
+            summary.timeline,
+            [(each.at_s, each.text.partition("@")[0].strip()) for each in summary.struck],
+        )
+        for series, summary in enumerate(result.summaries)
+        if summary.struck
     ]
 
 

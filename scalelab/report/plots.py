@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from scalelab.measure.histogram import Histogram
 from scalelab.measure.statistics import MARGIN
+from scalelab.model import TICK_S
 from scalelab.report import words
 
 WIDE, NARROW = 860, 340
@@ -158,6 +159,39 @@ class Scaling(Plot):
     knees: tuple[Knee, ...]
 
 
+@dataclass(frozen=True)
+class Timed:
+    """One variant over the measured time.
+
+    Parameters
+    ----------
+    values : throughput in each ``TICK_S``.
+    struck : when something struck it, in seconds, and what.
+    """
+
+    series: int
+    values: Sequence[float]
+    struck: Sequence[tuple[float, str]]
+
+
+@dataclass(frozen=True)
+class Strike:
+    """The moment of a fault, and the place of its label."""
+
+    series: int
+    x: float
+    label: str
+    label_y: float
+    anchor: str
+
+
+@dataclass(frozen=True)
+class Timeline(Plot):
+    """Throughput over time, and the moments of faults."""
+
+    strikes: tuple[Strike, ...]
+
+
 def percentiles(histograms: Sequence[Histogram | None], width: int) -> Plot | None:
     """Latency over percentile, as HdrHistogram plots it: each nine takes as much room.
 
@@ -208,6 +242,36 @@ def rounds(by_round: Sequence[Sequence[float]], width: int) -> Plot:
     x_ticks = tuple(Tick(x(n), f"{n}") for n in range(1, count + 1, every))
     y_ticks = tuple(Tick(y(value), words.thousands(value)) for value in ticks)
     return Plot(width, height, left, right, top, bottom, x_ticks, y_ticks, tuple(lines))
+
+
+def timelines(timed: Sequence[Timed], width: int) -> Timeline | None:
+    """Throughput over the measured time of a slice, and what struck when; None without any."""
+    if not timed:
+        return None
+    left, right, top, bottom, height = _frame(width, 320 if width == WIDE else 280)
+    highest = max((value for each in timed for value in each.values), default=0.0) or 1.0
+    seconds = max(len(each.values) for each in timed) * TICK_S
+    ticks = _linear(highest)
+    x = _scale(0, seconds, left, right)
+    y = _scale(0, max(highest, ticks[-1]), bottom, top)
+    lines: list[Line] = []
+    strikes: list[Strike] = []
+    for each in timed:
+        dots = [(x((n + 0.5) * TICK_S), y(value)) for n, value in enumerate(each.values)]
+        lines.append(Line(each.series, _points(dots), ()))
+        for at_s, label in each.struck:
+            place = min(x(at_s), right)
+            anchor = "start" if place < left + 0.7 * (right - left) else "end"
+            # Variants are mostly struck alike: one label says it for all.
+            known = {strike.label for strike in strikes}
+            said = "" if _short(label, 36) in known else _short(label, 36)
+            label_y = top + 12 + 16 * len(known - {""})
+            strikes.append(Strike(each.series, place, said, label_y, anchor))
+    every = max(1, math.ceil(seconds / (12 if width == WIDE else 6)))
+    x_ticks = tuple(Tick(x(n), f"{n}") for n in range(0, math.floor(seconds) + 1, every))
+    y_ticks = tuple(Tick(y(value), words.thousands(value)) for value in ticks)
+    frame = (width, height, left, right, top, bottom, x_ticks, y_ticks)
+    return Timeline(*frame, tuple(lines), tuple(strikes))
 
 
 def scaling(variants: Sequence[Scaled], width: int) -> Scaling:

@@ -20,11 +20,11 @@ from rich.text import Text
 
 from scalelab.measure.figures import FIGURES
 from scalelab.model import RunResult, VariantSummary
-from scalelab.report import open_loop, sentences, words
+from scalelab.report import faulted, open_loop, sentences, words
 
 STYLES = {"faster": "green", "slower": "red", "same": "cyan", "inconclusive": "yellow"}
 # What a narrow terminal does without, first to go first; all of it stays in --json and --csv.
-EXPENDABLE = ("p95", "max ms", "hit", "p50")
+EXPENDABLE = ("recov s", "recov", "p95", "max ms", "hit", "p50")
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ def render(result: RunResult, width: int) -> RenderableType:
         *(part for sheet in open_loop.sheets(result) for part in (Text(), _small(sheet, width))),
         Text(),
         *sentences.found(result),
+        *faulted.lines(result),
         *sentences.method(result),
         sentences.claims(result),
         sentences.warned(result.warnings),
@@ -64,7 +65,8 @@ def _fitting(result: RunResult, width: int) -> RenderableType:
             return table
     columns = _tall(result)
     left_out: list[str] = []
-    for header in EXPENDABLE:
+    there = {column.header for column in columns}
+    for header in (each for each in EXPENDABLE if each in there):
         columns = [column for column in columns if column.header != header]
         left_out.append(header.removesuffix(" ms"))
         # The unit must survive the column that carried it.
@@ -163,7 +165,10 @@ def _correctness(result: RunResult) -> Iterator[Column]:
     if any(_hits(summary.counts) is not None for summary in result.summaries):
         yield Column("hit", lambda summary: words.share(_hits(summary.counts)))
     for name, figure in FIGURES.items():
-        if any(name in summary.figures for summary in result.summaries):
+        values = [summary.figures.get(name) for summary in result.summaries]
+        # None found is worth a column where a lab is about it; that nothing came twice is not.
+        worth = [value for value in values if value or (value == 0 and not figure.quiet)]
+        if worth:
             yield Column(figure.label, functools.partial(_checked, name))
 
 

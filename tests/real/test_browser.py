@@ -150,6 +150,7 @@ PAGES: dict[str, tuple[Callable[[], str], int]] = {
     "two variants": (lambda: page.render(made_up.caching()), 3),
     "an open loop in stages": (lambda: page.render(made_up.staged()), 3),
     "open loop": (lambda: page.render(open_loop()), 3),
+    "faults": (lambda: page.render(made_up.failover()), 4),
     "long names": (lambda: page.render(long_names()), 3),
     "a sweep of clients": (lambda: sweep_page.render(made_up.swept()), 1),
     "a sweep of replicas": (lambda: sweep_page.render(made_up.sized()), 1),
