@@ -350,7 +350,7 @@ class Workload(Protocol):
     keys: int
     """Size of the key space."""
     distribution: str
-    """How keys are chosen: uniform or zipfian."""
+    """How keys are chosen: uniform, zipfian or ranked."""
 
     def load(self, places: Places) -> None:
         """Make the schema and the data (blocking, once a cluster; again is harmless)."""

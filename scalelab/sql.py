@@ -37,9 +37,11 @@ def connect(place: Place, patience_s: int = _CONNECT_S) -> psycopg.Connection:
 
 
 def primaries(places: Places) -> list[Place]:
-    """The PostgreSQL nodes that take writes: a primary, or every shard."""
+    """The PostgreSQL nodes whose data are their own: a primary, or every shard."""
     return [
         place
         for place in places.values()
-        if place.node.service == "postgres" and place.node.follows is None
+        if place.node.service == "postgres"
+        and place.node.follows is None
+        and place.node.role != "router"
     ]

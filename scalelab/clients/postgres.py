@@ -117,6 +117,22 @@ class Connection:
             raise self._failure(pg, result)
         return result
 
+    @types.coroutine
+    def run(self, sql: str) -> Generator[Wait, None, Any]:
+        """Execute a statement that differs each time and takes no parameters.
+
+        Such as ``PREPARE TRANSACTION 'name'``. It is parsed anew: prepare what can be.
+        """
+        if self._pg is None:
+            yield from self._connect()
+        pg = self._pg
+        assert pg is not None
+        try:
+            pg.send_query(sql.encode())
+            return (yield from self._answer(pg))
+        except errors.Error as problem:
+            raise self._lost("connection lost", str(problem)) from None
+
     def close(self) -> None:
         """Close the connection; the next operation makes a new one."""
         self._ready.clear()
@@ -132,22 +148,27 @@ class Connection:
         wire_name = name.encode()
         try:
             pg.send_prepare(wire_name, self._statements[name])
-            yield from self._drain(pg)
-            result = None
-            while True:
-                while pg.is_busy():
-                    yield self._readable
-                    pg.consume_input()
-                answer = pg.get_result()
-                if answer is None:
-                    break
-                result = answer
+            yield from self._answer(pg)
         except errors.Error as problem:
             raise self._lost("connection lost", str(problem)) from None
-        if result is None or result.status not in _OK:
-            raise self._failure(pg, result)
         self._ready[name] = wire_name
         return wire_name
+
+    def _answer(self, pg: pq.abc.PGconn) -> Generator[Wait, None, Any]:
+        """The last result of what was sent, once all of them are there."""
+        yield from self._drain(pg)
+        result = None
+        while True:
+            while pg.is_busy():
+                yield self._readable
+                pg.consume_input()
+            answer = pg.get_result()
+            if answer is None:
+                break
+            result = answer
+        if result is None or result.status not in _OK:
+            raise self._failure(pg, result)
+        return result
 
     def _connect(self) -> Waiting:
         try:

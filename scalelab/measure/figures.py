@@ -42,6 +42,7 @@ FIGURES: Mapping[str, Figure] = {
     "went_back": Figure("went back", "reads older than an earlier one of their session", sum),
     "sum_error": Figure("sum off", "how far the sum was from what it must be", sum),
     "in_doubt": Figure("in doubt", "transactions neither committed nor rolled back", sum),
+    "hottest_share": Figure("hottest", "the busiest shard over the mean", statistics.fmean),
     "origin_queries": Figure("db queries", "queries the database itself counted", sum),
     "unavailable_s": Figure("down s", "seconds in which nothing completed", statistics.fmean),
     "recovery_s": Figure("recov s", "seconds from the fault until it served", statistics.fmean),

@@ -85,6 +85,19 @@ def test_rows_come_in_order_and_an_empty_result_has_none(db: postgres.Connection
     run(use())
 
 
+def test_a_statement_that_cannot_be_prepared(db: postgres.Connection) -> None:
+    db.prepare("one", "SELECT 1")
+
+    async def use() -> None:
+        rows = await db.run("SELECT 7; SELECT n FROM generate_series(1, 3) n")
+        assert [rows.get_value(n, 0) for n in range(rows.ntuples)] == [b"1", b"2", b"3"]
+        failed = await failure(db.run("COMMIT PREPARED 'none'"))
+        assert (failed.kind, failed.lost) == ("undefined object", False)
+        assert (await db.execute("one")).get_value(0, 0) == b"1"
+
+    run(use())
+
+
 def test_what_no_socket_buffer_holds_is_sent_and_received_whole(db: postgres.Connection) -> None:
     db.prepare("big", "SELECT $1::text || $1::text")
 

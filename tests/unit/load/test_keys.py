@@ -16,7 +16,7 @@ def draw(keys: Keys, size: int, *seed: int) -> np.ndarray:
     return np.array(list(islice(keys.stream(seed), size)))
 
 
-@pytest.mark.parametrize("distribution", ["uniform", "zipfian"])
+@pytest.mark.parametrize("distribution", ["uniform", "zipfian", "ranked"])
 @given(count=st.integers(1, 3000), seed=st.integers(0, 2**40))
 def test_keys_lie_in_the_key_space_and_repeat(distribution: str, count: int, seed: int) -> None:
     drawn = draw(Keys(count, distribution), 500, seed, 1)
@@ -25,7 +25,7 @@ def test_keys_lie_in_the_key_space_and_repeat(distribution: str, count: int, see
     assert (drawn == draw(Keys(count, distribution), 500, seed, 1)).all()
 
 
-@pytest.mark.parametrize("distribution", ["uniform", "zipfian"])
+@pytest.mark.parametrize("distribution", ["uniform", "zipfian", "ranked"])
 @given(workers=st.integers(1, 8), extra=st.integers(0, 500), seed=st.integers(0, 2**40))
 def test_own_keys_are_this_workers_alone(
     distribution: str, workers: int, extra: int, seed: int
@@ -71,3 +71,11 @@ def test_hot_keys_are_the_same_for_every_worker_and_round() -> None:
 def test_an_unknown_distribution_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="'normal'"):
         Keys(10, "normal")
+
+
+def test_ranked_keys_are_zipfian_with_the_most_popular_first() -> None:
+    drawn = draw(Keys(1000, "ranked"), 200_000, 5)
+    counts = np.bincount(drawn, minlength=1000)
+    expected = np.arange(1, 1001.0) ** -THETA
+    expected *= len(drawn) / expected.sum()
+    assert counts[:20] == pytest.approx(expected[:20], rel=0.08)

@@ -1,0 +1,149 @@
+"""What the sharding workloads do on real servers. Coordinators of transfers really die here."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Coroutine, Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from scalelab.clients import postgres
+from scalelab.load.loop import Loop, now
+from scalelab.load.worker import SliceTask, run_slice
+from scalelab.model import Load, Node, Places, WorkerReport
+from scalelab.workloads import routed_write, shard_reads, transfer
+from tests.real import wheels
+
+_SLICES = 20
+_LOAD = Load(clients=8, rate=None, duration_s=0.4, warmup_s=0.1, seed=1)
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
+    with contextlib.ExitStack() as stack:
+        found = {}
+        for name, role in (("shard1", "shard"), ("shard2", "shard"), ("router", "router")):
+            folder = tmp_path_factory.mktemp(name)
+            server = wheels.postgres(folder, "max_prepared_transactions=100")
+            place = stack.enter_context(server).place
+            found[name] = replace(place, node=Node(name, "postgres", role))
+        for module in (transfer, routed_write, shard_reads):
+            module.WORKLOAD.load(found)
+            module.WORKLOAD.load(found)  # again is harmless
+        yield found
+
+
+def drive(
+    places: Places, seed: int, workload: str = "transfer", **options: str | float
+) -> WorkerReport:
+    return run_slice(SliceTask(places, workload, options, replace(_LOAD, seed=seed), 0))
+
+
+# --- transfers -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("commit", "loses"), [("apart", True), ("two-phase", False)])
+def test_twenty_of_twenty(places: Places, commit: str, loses: bool) -> None:
+    for seed in range(_SLICES):
+        report = drive(places, seed, commit=commit, dies=0.1)
+        assert report.errors["coordinator died"] > 0
+        assert report.counts["transfer"] > 0
+        figures = transfer.WORKLOAD.audit(places, _LOAD).figures
+        assert (figures["sum_error"] > 0) is loses, (seed, figures)
+
+
+@pytest.mark.parametrize("commit", ["apart", "two-phase"])
+def test_nothing_is_off_where_nobody_dies(places: Places, commit: str) -> None:
+    for seed in range(5):
+        assert drive(places, seed, commit=commit).errors == {}
+        figures = transfer.WORKLOAD.audit(places, _LOAD).figures
+        assert figures == {"sum_error": 0, "in_doubt": 0}
+
+
+def test_what_nobody_settles_stays_in_doubt_and_is_settled_in_the_end(places: Places) -> None:
+    report = drive(places, 1, commit="two-phase", dies=0.1, recovers=False)
+    assert report.errors["coordinator died"] > 0
+    figures = transfer.WORKLOAD.audit(places, _LOAD).figures
+    assert figures["in_doubt"] > 0
+    assert figures["sum_error"] == 0
+    assert transfer.WORKLOAD.audit(places, _LOAD).figures == {"sum_error": 0, "in_doubt": 0}
+
+
+# --- routing -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("route", "keys", "low", "high"),
+    [
+        ("modulo", "counted", 1, 1.05),
+        ("range", "counted", 2, 2),
+        ("range", "popular", 1.5, 2),
+        ("directory", "popular", 1, 1.2),
+    ],
+)
+def test_the_busiest_shard_is_told(
+    places: Places, route: str, keys: str, low: float, high: float
+) -> None:
+    report = drive(places, 1, "routed_write", route=route, keys=keys)
+    assert report.counts["write"] > 0
+    assert low <= routed_write.WORKLOAD.audit(places, _LOAD).figures["hottest_share"] <= high
+    assert routed_write.WORKLOAD.audit(places, _LOAD).figures == {}
+
+
+# --- reads ---------------------------------------------------------------------------------------
+
+
+def read(places: Places, key: int, **options: str) -> list[Any]:
+    """What one session reads, in order."""
+    connections: list[postgres.Connection] = []
+
+    def connect(node: str) -> postgres.Connection:
+        connections.append(postgres.Connection(places[node]))
+        return connections[-1]
+
+    context: Any = SimpleNamespace(places=places, connect=connect, next_key=lambda: key)
+    session = shard_reads.WORKLOAD.session(context, options)
+    found: list[Any] = []
+
+    async def once() -> None:
+        found.extend(await session.read(key))
+
+    run(once())
+    for connection in connections:
+        connection.close()
+    return sorted(found)
+
+
+def run(coroutine: Coroutine[Any, None, None]) -> None:
+    loop = Loop()
+    loop.spawn(coroutine)
+    loop.run(now() + 20)
+    assert not loop.tasks, "it hangs"
+    loop.close()
+
+
+@pytest.mark.parametrize("query", ["point", "scatter", "join"])
+def test_shards_and_their_router_answer_as_one_server_does(
+    places: Places, query: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    keys = random.Random(1).sample(range(shard_reads.WORKLOAD.keys), 20)
+    with wheels.postgres(tmp_path_factory.mktemp("one")) as server:
+        one = {server.place.node.name: server.place}
+        shard_reads.WORKLOAD.load(one)
+        expected = [read(one, key, query=query) for key in keys]
+    assert all(expected)
+    assert [read(places, key, query=query) for key in keys] == expected
+    if query != "join":
+        routed = [read(places, key, query=query, via="router") for key in keys]
+        assert routed == expected
+
+
+@pytest.mark.parametrize("query", ["point", "scatter", "join"])
+def test_reads_go_on_without_an_error(places: Places, query: str) -> None:
+    report = drive(places, 1, "shard_reads", query=query)
+    assert report.counts["read"] > 0
+    assert report.errors == {}
