@@ -702,6 +702,12 @@ class VariantSummary:
     timeline: tuple[float, ...] = ()
     struck: tuple[Struck, ...] = ()
 
+    @property
+    def hit_share(self) -> float | None:
+        """Look-ups that a cache answered; None without a cache."""
+        looked_up = self.counts.get("hit", 0) + self.counts.get("miss", 0)
+        return self.counts.get("hit", 0) / looked_up if looked_up else None
+
 
 @dataclass(frozen=True)
 class ClaimResult:

@@ -332,6 +332,9 @@ class SessionContext(Protocol):
     def connect(self, node: str) -> Any:
         """A connection to ``node`` for this session alone (clients/ says what it can do)."""
 
+    def sleep(self, seconds: float) -> Awaitable[None]:
+        """Go on after so long: a delay that is part of what the session does."""
+
     def count(self, what: str) -> None:
         """Count an event ("hit", "miss") that the summary reports."""
 

@@ -24,6 +24,7 @@ from typing import IO, Any
 
 _POOL = 8
 """Connections that the threads of one query share."""
+_CACHE_POOL = 64
 _STACK = 512 * 1024
 
 
@@ -137,12 +138,16 @@ def _connect(node: dict[str, Any]) -> Any:
     if node["service"] == "redis":
         import redis
 
-        return redis.Redis(
+        # Hundreds of threads wait for a connection; the usual pool would refuse them.
+        pool = redis.BlockingConnectionPool(  # type: ignore[no-untyped-call]
+            max_connections=_CACHE_POOL,
+            timeout=60,
             host=node["host"],
             port=node["port"],
             password=node["password"],
             decode_responses=True,
         )
+        return redis.Redis(connection_pool=pool)
     import psycopg
 
     return psycopg.connect(

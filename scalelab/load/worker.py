@@ -10,7 +10,7 @@ import operator
 import random
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -129,6 +129,9 @@ class _Context:
         connection = connect(self.places[node])
         self.connections.append(connection)
         return connection
+
+    def sleep(self, seconds: float) -> Awaitable[None]:
+        return sleep_until(now() + seconds)
 
     def count(self, what: str) -> None:
         self._events[what] += 1

@@ -43,7 +43,9 @@ FIGURES: Mapping[str, Figure] = {
     "sum_error": Figure("sum off", "how far the sum was from what it must be", sum),
     "in_doubt": Figure("in doubt", "transactions neither committed nor rolled back", sum),
     "hottest_share": Figure("hottest", "the busiest shard over the mean", statistics.fmean),
-    "origin_queries": Figure("db queries", "queries the database itself counted", sum),
+    "origin_rate": Figure(
+        "db q/s", "queries a second, by the database's own count", statistics.fmean
+    ),
     "unavailable_s": Figure("down s", "seconds in which nothing completed", statistics.fmean),
     "recovery_s": Figure("recov s", "seconds from the fault until it served", statistics.fmean),
 }

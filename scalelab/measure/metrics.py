@@ -9,9 +9,10 @@ from scalelab.measure.figures import FIGURES
 from scalelab.model import Claim, Lab, Prediction, VariantSummary
 
 RATIO = "ratio"
+HIT_SHARE = "hit_share"
 STALENESS = frozenset({"stale", "stale_share", "stale_max_age_ms"})
 METRICS = frozenset(
-    {RATIO}
+    {RATIO, HIT_SHARE}
     | {
         field.name
         for field in dataclasses.fields(VariantSummary)

@@ -42,7 +42,6 @@ def render(result: RunResult, changes: compare.Changes | None = None) -> str:
         sheets=list(open_loop.sheets(result)),
         fact=fact,
         ratio=ratio,
-        hits=_hits,
         min_rounds=MIN_ROUNDS,
         percent_names=[f"{percent:g}%" for percent in _PERCENTILES],
         percentiles=[
@@ -163,8 +162,3 @@ def _changed(result: RunResult, changes: compare.Changes) -> list[plots.Ratio]:
         for row in changes.variants
         if row.ratio > 0
     ]
-
-
-def _hits(summary: VariantSummary) -> float | None:
-    looked_up = summary.counts.get("hit", 0) + summary.counts.get("miss", 0)
-    return summary.counts.get("hit", 0) / looked_up if looked_up else None

@@ -8,7 +8,7 @@ left out, the least missed first, and named below; at last one block a variant.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
@@ -162,8 +162,8 @@ def _correctness(result: RunResult) -> Iterator[Column]:
     yield Column("err", lambda summary: words.share(summary.error_share))
     if any(summary.judged for summary in result.summaries):
         yield Column("stale", lambda summary: words.share(summary.stale_share))
-    if any(_hits(summary.counts) is not None for summary in result.summaries):
-        yield Column("hit", lambda summary: words.share(_hits(summary.counts)))
+    if any(summary.hit_share is not None for summary in result.summaries):
+        yield Column("hit", lambda summary: words.share(summary.hit_share))
     for name, figure in FIGURES.items():
         values = [summary.figures.get(name) for summary in result.summaries]
         # None found is worth a column where a lab is about it; that nothing came twice is not.
@@ -194,11 +194,6 @@ def _checked(name: str, summary: VariantSummary) -> str:
     if value is None:
         return "–"
     return f"{value:,.0f}" if value == int(value) else words.digits(value, 3)
-
-
-def _hits(counts: Mapping[str, int]) -> float | None:
-    looked_up = counts.get("hit", 0) + counts.get("miss", 0)
-    return counts.get("hit", 0) / looked_up if looked_up else None
 
 
 def _small(sheet: open_loop.Sheet, width: int) -> RenderableType:

@@ -8,6 +8,9 @@ _POLICIES = (
     "noeviction",
 )
 
+# What a cache is to take off the database can then be counted there.
+_COUNTING = {"shared_preload_libraries": "pg_stat_statements"}
+
 
 def _build(params: Params) -> tuple[Node, ...]:
     cache = {
@@ -15,7 +18,7 @@ def _build(params: Params) -> tuple[Node, ...]:
         "maxmemory-policy": str(params["policy"]),
     }
     return (
-        Node("primary", "postgres", "primary"),
+        Node("primary", "postgres", "primary", settings=_COUNTING),
         Node("cache", "redis", "cache", settings=cache),
     )
 
