@@ -117,3 +117,16 @@ def test_claims_on_what_did_not_run_are_left_out():
     assert claims.judge(lab, (summary("a"), summary("c")), budgeted=True, quick=False) == ()
     # Another baseline is another ratio.
     assert claims.judge(lab, (summary("c"), summary("b")), budgeted=True, quick=False) == ()
+
+
+@pytest.mark.parametrize(
+    ("counts", "outcome"),
+    [
+        ({"hit": 9, "miss": 1}, "confirmed"),
+        ({"hit": 8, "miss": 2}, "refuted"),
+        ({"read": 10}, "inconclusive"),
+    ],
+)
+def test_the_share_of_hits_is_judged_by_itself(counts, outcome):
+    claim = Claim("t", "b", "hit_share", low=0.9)
+    assert judge(claim, summary("b", counts=counts), budgeted=False).outcome == outcome

@@ -13,7 +13,14 @@ from scalelab.errors import UsageError
 from scalelab.measure.checkers.sessions import SessionHistory
 from scalelab.measure.checkers.stale_reads import Staleness
 from scalelab.model import Address, Budget, Node, Place, Places
-from scalelab.workloads import insert_write, point_read_write, product_page
+from scalelab.workloads import (
+    cached_page,
+    hot_page,
+    insert_write,
+    point_read_write,
+    product_page,
+    raced_page,
+)
 
 
 class Row:
@@ -231,3 +238,12 @@ def test_the_shard_of_a_key_never_changes() -> None:
     # Fixed for good: rows already stored would not be found again.
     stored = [2, 2, 1, 1, 1, 1, 1, 0, 2, 0, 0, 0]
     assert [insert_write.shard(key, 3) for key in range(12)] == stored
+
+
+@pytest.mark.parametrize(
+    ("workload", "option"),
+    [(cached_page, "strategy"), (hot_page, "protect"), (raced_page, "fill")],
+)
+def test_an_unknown_way_to_cache_is_a_usage_error(workload: Any, option: str) -> None:
+    with pytest.raises(UsageError, match=f"option {option} is 'magic'"):
+        workload.WORKLOAD.session(Context(places(PRIMARY, CACHE), 10), {option: "magic"})
