@@ -119,7 +119,9 @@ def _fell_behind(reports: Sequence[StageReport]) -> bool:
     ended = sum(report.completed + report.failed for report in reports)
     # A stage may answer much of an earlier one's backlog, and send little of its own.
     sent = planned - sum(report.unsent for report in reports)
-    return min(ended, sent) < KEPT_UP * planned
+    missing = planned - min(ended, sent)
+    # One or two are always under way when a slice ends.
+    return missing > (1 - KEPT_UP) * planned and missing > 2 * len(reports)
 
 
 def _ceiling_share(slices: Sequence[Slice], ceiling: float) -> float:

@@ -112,14 +112,18 @@ def test_sleepers_wake_in_time_and_in_order(loop: Loop) -> None:
         await sleep_until(at)
         woken.append((number, now() - at))
 
-    start = now()
-    for number in (3, 1, 2):
-        loop.spawn(sleeper(number, start + number * 0.0105))
-    loop.run(start + 1)
-    assert [number for number, _ in woken] == [1, 2, 3]
-    assert min(late for _, late in woken) < 0.001
-    assert all(late >= 0 for _, late in woken)
-    assert now() - start < 0.5  # nothing left to do: it returns
+    for _ in range(100):  # a busy machine may wake us late many times, but not always
+        woken.clear()
+        start = now()
+        for number in (3, 1, 2):
+            loop.spawn(sleeper(number, start + number * 0.0105))
+        loop.run(start + 60)
+        assert [number for number, _ in woken] == [1, 2, 3]
+        assert all(late >= 0 for _, late in woken)
+        assert now() - start < 50  # nothing left to do: it returns
+        if min(late for _, late in woken) < 0.001:
+            return
+    pytest.fail("it never woke within a millisecond")
 
 
 def test_it_returns_at_its_time_and_does_not_spin(loop: Loop) -> None:

@@ -238,3 +238,16 @@ def test_errors_are_answers_not_a_backlog():
     slices = [Slice("a", 0, 0, (report(planned=300, errors={"refused": 100}, stages=stages),))]
     assert not summary.overloaded(OPEN, slices)
     assert not summary.overloaded(CLOSED, slices)
+
+
+def test_a_request_under_way_at_the_end_is_no_overload():
+    few = Load(clients=4, rate=5.0, duration_s=1.0, warmup_s=0.0, seed=1)
+
+    def stage(planned, completed):
+        return StageReport(1.0, {}, planned, 0, completed, 0)
+
+    def sliced(*stages):
+        return [Slice("v", n, 0, (report(stages=(each,)),)) for n, each in enumerate(stages)]
+
+    assert not summary.overloaded(few, sliced(stage(5, 4), stage(4, 3), stage(6, 5)))
+    assert summary.overloaded(few, sliced(stage(50, 40), stage(50, 40)))
