@@ -109,8 +109,8 @@ class Connection:
                     pg.consume_input()
                 if pg.get_result() is None:
                     break
-        except errors.Error as problem:
-            raise self._lost("connection lost", str(problem)) from None
+        except (errors.Error, TimeoutError) as problem:
+            raise self._lost(_how(problem), str(problem)) from None
         if result is None:
             raise self._lost("connection lost", "no result")
         if result.status not in _OK:
@@ -130,8 +130,8 @@ class Connection:
         try:
             pg.send_query(sql.encode())
             return (yield from self._answer(pg))
-        except errors.Error as problem:
-            raise self._lost("connection lost", str(problem)) from None
+        except (errors.Error, TimeoutError) as problem:
+            raise self._lost(_how(problem), str(problem)) from None
 
     def close(self) -> None:
         """Close the connection; the next operation makes a new one."""
@@ -149,8 +149,8 @@ class Connection:
         try:
             pg.send_prepare(wire_name, self._statements[name])
             yield from self._answer(pg)
-        except errors.Error as problem:
-            raise self._lost("connection lost", str(problem)) from None
+        except (errors.Error, TimeoutError) as problem:
+            raise self._lost(_how(problem), str(problem)) from None
         self._ready[name] = wire_name
         return wire_name
 
@@ -184,7 +184,7 @@ class Connection:
                 if status == _FAILED:
                     raise RequestFailed("cannot connect", pg.get_error_message(), lost=True)
             pg.nonblocking = 1
-        except errors.Error as problem:
+        except (errors.Error, TimeoutError) as problem:
             pg.finish()
             raise RequestFailed("cannot connect", str(problem), lost=True) from None
         except BaseException:
@@ -213,6 +213,10 @@ class Connection:
     def _lost(self, kind: str, message: str) -> RequestFailed:
         self.close()
         return RequestFailed(kind, message, lost=True)
+
+
+def _how(problem: Exception) -> str:
+    return "time-out" if isinstance(problem, TimeoutError) else "connection lost"
 
 
 def _encode(value: int | float | str | bytes | None) -> bytes | None:

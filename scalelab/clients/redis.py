@@ -100,7 +100,8 @@ class Connection:
                 answer = reader.gets()
         except (OSError, hiredis.HiredisError) as problem:
             self.close()
-            raise RequestFailed("connection lost", str(problem), lost=True) from None
+            how = "time-out" if isinstance(problem, TimeoutError) else "connection lost"
+            raise RequestFailed(how, str(problem), lost=True) from None
         if isinstance(answer, hiredis.ReplyError):
             # The first word of an error names it, by the protocol's convention.
             message = str(answer)

@@ -113,6 +113,16 @@ class Loop:
         task.waits, task.fd = None, -1
         task.coroutine.close()
 
+    def interrupt(self, task: Task, error: Exception) -> None:
+        """Raise an error in a task where it waits."""
+        task.fd = -1
+        try:
+            waits = task.coroutine.throw(error)
+        except BaseException as end:
+            self._ended(task, end)
+        else:
+            self._park(task, waits)
+
     def close(self) -> None:
         """Cancel every task."""
         for task in self.tasks:

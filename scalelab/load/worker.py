@@ -19,7 +19,7 @@ from scalelab import userfile
 from scalelab.errors import CheckFailed, RequestFailed, ScalelabError
 from scalelab.load import schedule
 from scalelab.load.keys import Keys
-from scalelab.load.loop import Loop, now, sleep_until
+from scalelab.load.loop import Loop, Sleep, now, sleep_until
 from scalelab.load.recorder import Recorder
 from scalelab.load.shared import Shared
 from scalelab.measure.checkers.lost_writes import Adds
@@ -30,6 +30,8 @@ from scalelab.protocols import Connection, History, Session, Workload
 
 _CONNECT_S = 10.0
 _GRACE_S = 2.0
+ANSWER_S = 5.0
+"""Seconds after which a client gives a request up and its connection with it."""
 _TICK_S = 0.01
 _SESSION_BITS = 16
 _TICKS_A_FLUSH = 10
@@ -148,6 +150,7 @@ class _Slice:
         self._contexts: list[_Context] = []
         self._sessions: list[Session] = []
         self._over_at = 0.0
+        self._waiting: dict[Any, float] = {}
         self._arrivals: Iterator[tuple[float, int]] = iter(())
         keys = Keys(workload.keys, workload.distribution)
         for number in range(task.worker, self._load.clients, self._load.workers):
@@ -241,8 +244,27 @@ class _Slice:
                 return
             if tick % _TICKS_A_FLUSH == 0:
                 recorder.flush()
+                self._end_silence()
                 if self._shared is not None:
                     self._shared.completed[self._task.worker] = recorder.completed
+
+    def _end_silence(self) -> None:
+        """Interrupt operations that have waited for an answer for too long.
+
+        An operation is a coroutine of its own: the same one as long ago is one that has not ended.
+        Looked at ten times a second, so that an operation that is answered pays nothing for it.
+        """
+        at, waiting = now(), self._waiting
+        self._waiting = {}
+        for task in self._loop.tasks:
+            if type(task.waits) is Sleep:
+                continue
+            operation = getattr(task.coroutine, "cr_await", None)
+            since = waiting.get(operation, at)
+            if at - since < ANSWER_S:
+                self._waiting[operation] = since
+            else:
+                self._loop.interrupt(task, TimeoutError(f"no answer within {ANSWER_S:g} s"))
 
     def _stopped(self) -> bool:
         return self._shared is not None and self._shared.stopped()

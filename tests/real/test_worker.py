@@ -249,6 +249,35 @@ def test_requests_never_answered_are_counted(
     assert done + opened.unsent + load.clients == opened.planned
 
 
+@pytest.mark.parametrize("service", ["redis", "postgres"])
+def test_a_request_is_given_up_after_its_time(
+    servers: dict[str, wheels.Server],
+    places: Places,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    service: str,
+) -> None:
+    monkeypatch.setattr(worker, "ANSWER_S", 0.5)
+    load = replace(_LOAD, warmup_s=0, duration_s=4.0)
+    task = SliceTask(places, "insert_write", {}, load, 0)
+    if service == "redis":
+        task = request.getfixturevalue("gets")(load)
+    server = servers[service]
+
+    def outage() -> None:
+        server.pause()
+        time.sleep(2)
+        server.resume()
+
+    with after(0.5, outage):
+        report = run_slice(task)
+    # Each client gave its request up, and then its attempts to connect; after the outage all go on.
+    assert report.errors["time-out"] == load.clients
+    assert report.errors["cannot connect"] >= load.clients
+    assert set(report.errors) == {"time-out", "cannot connect"}
+    assert sum(next(iter(report.timeline.values()))[30:]) > 0
+
+
 def test_an_outage_is_waited_for_not_spun_on(
     tmp_path: Path, gets: Callable[[Load], SliceTask]
 ) -> None:
