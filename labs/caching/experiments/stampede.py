@@ -13,6 +13,7 @@ LAB = Lab(
     counted="read",
     variants=tuple(map(_variant, ("nothing", "single-flight", "lock", "early"))),
     clients=32,
+    duration_s=2,
     claims=(
         Claim("unprotected, an expiry costs at least 8 queries", "nothing", "origin_rate", low=8),
         Claim(
