@@ -26,6 +26,7 @@ from scalelab.errors import (
 )
 from scalelab.measure import claims, figures, host, metrics
 from scalelab.measure.checkers.duplicates import Seen
+from scalelab.measure.cost import COST, Prices
 from scalelab.measure.doubts import doubts
 from scalelab.measure.summary import overloaded, summarize
 from scalelab.model import (
@@ -38,6 +39,7 @@ from scalelab.model import (
     Slice,
     Struck,
     Variant,
+    VariantSummary,
     WorkerReport,
 )
 from scalelab.protocols import AuditedWorkload, Workload
@@ -137,6 +139,7 @@ def run(
     aa: bool = False,
     timeline: Timeline | None = None,
     versions: Mapping[str, str] | None = None,
+    prices: Prices | None = None,
     progress: Progress | None = None,
 ) -> RunResult:
     """Measure the variants of a lab against each other.
@@ -151,6 +154,7 @@ def run(
     aa : the variants are one and the same, to see what is noise here.
     timeline : faults that strike variants in every slice.
     versions : of the servers, by service.
+    prices : of machines, to say what throughput costs.
 
     Raises
     ------
@@ -182,6 +186,9 @@ def run(
     if (share := steal.share()) is not None:
         facts["steal_share"] = round(share, 4)
     summaries = summarize(lab, list(variants), slices, load, quick=quick, ceiling=ceiling)
+    if prices is not None:
+        facts["prices"] = f"{prices.currency} a month, by {prices.source}"
+        summaries = tuple(_priced(each, variants, clusters, prices) for each in summaries)
     budgeted = all(clusters[name].budgeted for name in variants)
     behind = [n for n in variants if overloaded(load, (s for s in slices if s.variant == n))]
     first = clusters[next(iter(variants))]
@@ -442,6 +449,20 @@ def _must_answer(name: str, round: int, reports: Sequence[WorkerReport], counted
         f"{errors.total():,} errors were {kind}",
         _WHICH_NODE,
     )
+
+
+def _priced(
+    summary: VariantSummary,
+    variants: Mapping[str, Variant],
+    clusters: Mapping[str, Cluster],
+    prices: Prices,
+) -> VariantSummary:
+    """The summary with what its throughput costs, where every machine has a price."""
+    sizes = [variants[summary.name].scale for _ in clusters[summary.name].places]
+    found = prices.per_thousand(sizes, summary.throughput)
+    if found is None:
+        return summary
+    return replace(summary, figures={**summary.figures, COST: found})
 
 
 def _reason(error: Exception) -> str:

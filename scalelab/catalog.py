@@ -13,7 +13,7 @@ from typing import Generic, TypeVar, cast
 
 from scalelab import strokes, userfile
 from scalelab.errors import UnknownName, UsageError
-from scalelab.measure import metrics
+from scalelab.measure import cost, metrics
 from scalelab.model import (
     Claim,
     Lab,
@@ -189,9 +189,33 @@ def _checked_lab(lab: Lab, path: Path, folder: Path) -> Lab:
     for said in metrics.statements(lab):
         with _naming(path, said.text):
             metrics.check_one(lab, said)
-    return replace(
-        lab, variants=tuple(_with_own_workload(variant, folder) for variant in lab.variants)
+    lab = replace(
+        lab,
+        variants=tuple(_with_own_workload(variant, folder) for variant in lab.variants),
+        prices=str(folder / lab.prices) if lab.prices else "",
     )
+    prices(lab)
+    return lab
+
+
+def prices(lab: Lab) -> cost.Prices | None:
+    """What machines cost, by the user's own file of that name where the user stands, or the lab's.
+
+    Raises
+    ------
+    UsageError : the file cannot be read, or is no list of prices.
+    """
+    if not lab.prices:
+        return None
+    path, whose = Path(lab.prices), "the lab's"
+    if (own := Path.cwd() / path.name).exists():
+        path, whose = own, "your"
+    source = f"{whose} {path.name}"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{source} cannot be read: {error}", "put it back, or away") from None
+    return cost.parse(text, source)
 
 
 def _check_variant(variant: Variant, lab: Lab, folder: Path) -> None:

@@ -417,6 +417,7 @@ class Lab:
     variants : the first is the baseline.
     predictions : asked by ``scalelab lab run`` before it runs.
     duration_s : seconds measured in each slice by default; None for the tool's own default.
+    prices : the file in the lab's folder that says what machines cost (``measure.cost``), or "".
     """
 
     title: str
@@ -427,6 +428,7 @@ class Lab:
     clients: int = 16
     predictions: tuple[Prediction, ...] = ()
     duration_s: float | None = None
+    prices: str = ""
 
 
 ARRIVALS = ("poisson", "constant")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
+from scalelab.errors import EnvironmentLacks
 from scalelab.model import Place, Places
 
 if TYPE_CHECKING:
     import psycopg
 
 _CONNECT_S = 10
+_REPLAY_S = 60.0
 
 
 def connect(place: Place, patience_s: int = _CONNECT_S) -> psycopg.Connection:
@@ -45,3 +48,27 @@ def primaries(places: Places) -> list[Place]:
         and place.node.follows is None
         and place.node.role != "router"
     ]
+
+
+def await_replay(place: Place, position: str) -> None:
+    """Wait until a replica has applied the log up to this position.
+
+    Parameters
+    ----------
+    position : as ``pg_current_wal_lsn()`` on the primary says it.
+
+    Raises
+    ------
+    EnvironmentLacks : it did not within a minute.
+    """
+    deadline = time.monotonic() + _REPLAY_S
+    with connect(place) as connection:
+        connection.autocommit = True
+        behind = "SELECT pg_last_wal_replay_lsn() < %s::pg_lsn"
+        while connection.execute(behind, (position,)).fetchone() != (False,):
+            if time.monotonic() > deadline:
+                raise EnvironmentLacks(
+                    f"{place.node.name} did not replay the load within {_REPLAY_S:.0f} s",
+                    "look at its log with: scalelab logs",
+                )
+            time.sleep(0.02)

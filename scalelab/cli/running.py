@@ -130,6 +130,7 @@ def measure(plan: Plan, clusters: Mapping[str, Cluster], pool: Pool | Remote) ->
             aa=plan.aa,
             timeline=_timeline(plan),
             versions=_versions(clusters),
+            prices=catalog.prices(plan.lab),
             progress=progress,
         )
     return replace(result, warnings=(*result.warnings, *_faults(clusters)))

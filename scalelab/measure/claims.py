@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from scalelab.measure import metrics, statistics
+from scalelab.measure.cost import COST
 from scalelab.measure.figures import FIGURES
 from scalelab.measure.metrics import HIT_SHARE, RATIO, STALENESS
 from scalelab.measure.summary import LIMIT_SHARE, used
 from scalelab.model import Claim, ClaimResult, Lab, VariantSummary
 
-CORRECTNESS = STALENESS | {"error_share", "judged", HIT_SHARE} | set(FIGURES)
+CORRECTNESS = (STALENESS | {"error_share", "judged", HIT_SHARE} | set(FIGURES)) - {COST}
 MAX_ERRORS = 0.01
 """Share of failed operations above which nothing is said about speed."""
 

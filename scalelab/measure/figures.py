@@ -1,7 +1,8 @@
-"""Figures of correctness and availability that a slice may have beside its speed. Pure.
+"""Figures that a run may have beside its speed: of correctness, availability and cost. Pure.
 
-Each comes from a checker (``measure.checkers``), from the timeline, or from the workload's own
-audit of the servers once a slice is over. A lab may claim any of them.
+Cost is of a run (``measure.cost``). Every other figure is of a slice, and comes from a checker
+(``measure.checkers``), from the timeline, or from the workload's own audit of the servers once the
+slice is over. A lab may claim any of them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from scalelab.measure import availability
 from scalelab.measure.checkers import lost_writes
 from scalelab.measure.checkers.duplicates import Seen
+from scalelab.measure.cost import COST
 from scalelab.model import Struck, WorkerReport
 
 
@@ -48,6 +50,7 @@ FIGURES: Mapping[str, Figure] = {
     ),
     "unavailable_s": Figure("down s", "seconds in which nothing completed", statistics.fmean),
     "recovery_s": Figure("recov s", "seconds from the fault until it served", statistics.fmean),
+    COST: Figure("cost/1k", "a month's price of 1,000 operations a second", statistics.fmean),
 }
 
 

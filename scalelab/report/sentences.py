@@ -102,6 +102,9 @@ def method(result: RunResult) -> Iterator[Text]:
                 style="dim",
             )
     yield Text(f"warm-up: {_cut(result)}.", style="dim")
+    if prices := result.host.get("prices"):
+        noun = words.plural(result.counted)
+        yield Text(f"cost/1k: of the machines that serve 1,000 {noun}/s, {prices}.", style="dim")
 
 
 def claims(result: RunResult) -> RenderableType:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scalelab import sql
-from scalelab.errors import EnvironmentLacks, UsageError
-from scalelab.model import Place, Places
+from scalelab.errors import UsageError
+from scalelab.model import Places
 from scalelab.protocols import SessionContext
 
 _ACCOUNTS = 100_000
-_REPLAY_S = 60.0
 
 _SCHEMA = f"""
 CREATE TABLE account (
@@ -71,7 +69,7 @@ class PointReadWrite:
         assert position is not None
         for place in places.values():
             if place.node.follows is not None:
-                _await_replay(place, position[0])
+                sql.await_replay(place, position[0])
 
     def versions(self, places: Places) -> Sequence[int]:
         changed = "SELECT id, version FROM account WHERE version > 1"
@@ -204,20 +202,6 @@ class _OwnWrites(_Spread):
 
 async def _position(node: Any, question: str) -> int:
     return int((await node.execute(question)).get_value(0, 0))
-
-
-def _await_replay(place: Place, position: str) -> None:
-    deadline = time.monotonic() + _REPLAY_S
-    with sql.connect(place) as connection:
-        connection.autocommit = True
-        behind = "SELECT pg_last_wal_replay_lsn() < %s::pg_lsn"
-        while connection.execute(behind, (position,)).fetchone() != (False,):
-            if time.monotonic() > deadline:
-                raise EnvironmentLacks(
-                    f"{place.node.name} did not replay the load within {_REPLAY_S:.0f} s",
-                    "look at its log with: scalelab logs",
-                )
-            time.sleep(0.02)
 
 
 WORKLOAD = PointReadWrite()

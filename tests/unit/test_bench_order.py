@@ -15,8 +15,21 @@ from scalelab.errors import (
     UsageError,
     WorkerLost,
 )
+from scalelab.measure.cost import Prices
 from scalelab.measure.histogram import Histogram
-from scalelab.model import Budget, Claim, Cluster, Lab, Load, Topology, Variant, WorkerReport
+from scalelab.model import (
+    Address,
+    Budget,
+    Claim,
+    Cluster,
+    Lab,
+    Load,
+    Node,
+    Place,
+    Topology,
+    Variant,
+    WorkerReport,
+)
 
 LAB = Lab(
     title="Test",
@@ -164,6 +177,23 @@ def test_a_run_says_what_it_found_and_where():
     assert result.load.seed == 42
     assert {"cpus", "memory_bytes", "kernel", "python", "scalelab"} <= set(result.host)
     assert result.versions == {"postgres": "18"}
+
+
+def test_a_run_with_prices_says_what_throughput_costs():
+    at = Address("127.0.0.1", 1)
+    node = Place("c", Node("n", "postgres", "shard"), at, at, at, "", "", "x", Budget())
+    clusters = {
+        name: dataclasses.replace(CLUSTERS[name], places=dict.fromkeys(nodes, node))
+        for name, nodes in (("a", "1"), ("b", "123"), ("c", "1"))
+    }
+    larger = dataclasses.replace(LAB.variants[2], scale=3)
+    lab = dataclasses.replace(LAB, variants=(*LAB.variants[:2], larger))
+    prices = Prices("EUR", {1.0: 40.0}, "a test")
+    result = run(lab=lab, clusters=clusters, prices=prices)
+    costs = [summary.figures.get("cost_per_1000") for summary in result.summaries]
+    assert costs == [40, 60, None]  # nobody said what a machine of three times the size costs
+    assert result.host["prices"] == "EUR a month, by a test"
+    assert "prices" not in run().host
 
 
 def test_data_is_loaded_once_a_cluster():

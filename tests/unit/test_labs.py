@@ -116,3 +116,20 @@ LAB = Lab("T", "Q?", "read", (
 def test_a_larger_machine_has_more_of_everything_it_has():
     assert Budget(0.2, 1000).times(2) == Budget(0.4, 2000)
     assert Budget(None, None).times(4) == Budget(None, None)
+
+
+def test_prices_of_the_users_win_and_mistakes_in_them_are_said(tmp_path, monkeypatch):
+    lab = catalog.lab("scaling")
+    monkeypatch.chdir(tmp_path)
+    assert {variant.scale for variant in lab.variants} <= set(catalog.prices(lab).per_month)
+    assert catalog.prices(catalog.lab("sharding")) is None
+    mine = tmp_path / "prices.toml"
+    mine.write_text('currency = "EUR"\n[per_month]\n1 = 7\n')
+    assert catalog.prices(lab).per_month == {1: 7}
+    assert catalog.prices(lab).source == "your prices.toml"
+    mine.write_text('currency = "EUR"\n[per_month]\n1 = "seven"\n')
+    with pytest.raises(UsageError, match=r"your prices\.toml: the price of size 1 is 'seven'"):
+        catalog.lab("scaling")
+    mine.write_bytes(b"\xff")
+    with pytest.raises(UsageError, match=r"your prices\.toml cannot be read"):
+        catalog.lab("scaling")

@@ -192,6 +192,20 @@ def test_a_variant_against_itself_says_the_noise_floor(caching, low, high, verdi
     assert "as many reads" not in text
 
 
+def test_what_throughput_costs_is_a_column_with_its_prices_below(replication):
+    first, *others = replication.summaries
+    priced = dataclasses.replace(
+        replication,
+        summaries=(dataclasses.replace(first, figures={"cost_per_1000": 12.34}), *others),
+        host={**replication.host, "prices": "EUR a month, by your prices.toml"},
+    )
+    text = printed(priced, 200)
+    assert "cost/1k" in text
+    assert "12.3" in text
+    assert "1,000 reads/s, EUR a month, by your prices.toml." in text
+    assert "cost/1k" not in printed(replication, 200)
+
+
 def test_what_was_cut_is_said(replication, caching):
     text = " ".join(printed(replication, 100).split())
     assert (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -9,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from scalelab.errors import UsageError
+from scalelab.errors import RequestFailed, UsageError
 from scalelab.measure.checkers.sessions import SessionHistory
 from scalelab.measure.checkers.stale_reads import Staleness
 from scalelab.model import Address, Budget, Node, Place, Places
 from scalelab.workloads import (
     cached_page,
+    customer_orders,
     hot_page,
     insert_write,
     point_read_write,
@@ -247,3 +249,42 @@ def test_the_shard_of_a_key_never_changes() -> None:
 def test_an_unknown_way_to_cache_is_a_usage_error(workload: Any, option: str) -> None:
     with pytest.raises(UsageError, match=f"option {option} is 'magic'"):
         workload.WORKLOAD.session(Context(places(PRIMARY, CACHE), 10), {option: "magic"})
+
+
+def test_a_reader_that_is_gone_is_avoided_for_a_second() -> None:
+    context = Context(places(PRIMARY, *REPLICAS), 10)
+    session = customer_orders.WORKLOAD.session(context, {"reads": "spread", "write_share": 0})
+    gone = session.readers[1]
+
+    async def refuse(name: str, *params: Any) -> Row:
+        context.calls.append(("gone", name, params[0]))
+        raise RequestFailed("connection lost", lost=True)
+
+    gone.execute = refuse  # type: ignore[method-assign]
+
+    def failures() -> int:
+        context.calls.clear()
+        for _ in range(300):
+            with contextlib.suppress(RequestFailed):
+                finish(session.operate())
+        return sum(node == "gone" for node, _, _ in context.calls)
+
+    assert failures() == 1
+    assert {node for node, _, _ in context.calls} == {"gone", "primary", "replica2"}
+    context.now = lambda: 2.5
+    assert failures() == 1
+
+
+def test_the_only_reader_is_asked_again_also_when_it_was_gone() -> None:
+    context = Context(places(PRIMARY), 10)
+    session = customer_orders.WORKLOAD.session(context, {"write_share": 0})
+    session.avoided = {0: 2.0}
+    assert finish(session.operate()) == "read"
+    session = customer_orders.WORKLOAD.session(context, {"write_share": 1})
+    assert finish(session.operate()) == "write"
+    assert context.calls == [("primary", "read", 3), ("primary", "write", 5)]
+
+
+def test_reads_are_from_the_primary_or_spread() -> None:
+    with pytest.raises(UsageError, match="option reads is 'replica'"):
+        customer_orders.WORKLOAD.session(Context(places(PRIMARY), 10), {"reads": "replica"})
