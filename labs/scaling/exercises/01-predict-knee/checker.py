@@ -14,7 +14,7 @@ _WITHIN = 0.2
 def check(exam: Exam) -> None:
     wanted = round(exam.random.uniform(0.2, 0.3), 2)
     think_s = round(exam.random.uniform(0.05, 0.08), 3)
-    query = users.work(exam.random.randint(5, 7))
+    query = users.work(exam.random.randint(9, 12))
 
     def measured(cluster, number):  # type: ignore[no-untyped-def]
         place = cluster.places["primary"]

@@ -2,16 +2,18 @@
 
 import math
 
+from scalelab.errors import Inconclusive
 from scalelab.grading import users
 from scalelab.grading.exam import Exam
 from scalelab.model import Budget
 
-_CPUS = {"small": 0.1, "medium": 0.2, "large": 0.4}
+_CPUS = {"small": 0.08, "medium": 0.16, "large": 0.32}
 _MEMORY = 128 * 1024**2
-_MOST_CPUS = 0.8
+_MOST_CPUS = 0.5
 _USERS = 4
-_SLACK = 1.15
+_SPARE, _NOISE = 1.1, 0.8
 _LISTS = 60
+_TRIES = 10_000
 
 
 def check(exam: Exam) -> None:
@@ -33,9 +35,10 @@ def check(exam: Exam) -> None:
     dead = exam.random.choice(list(cluster.places))
     exam.clusters.stop(cluster.name, [dead], kill=True)
     alive = [place for node, place in cluster.places.items() if node != dead]
-    served = users.throughput(alive, query, _USERS * len(alive))
+    # The best of three: whatever else runs here can only take away.
+    served = max(users.throughput(alive, query, _USERS * len(alive)) for _ in range(3))
     exam.require(
-        served * _SLACK >= needed,
+        served >= _NOISE * needed,
         f"{count} {name} machines without {dead} served {served:.0f} of {needed:.0f} requests a "
         "second",
     )
@@ -48,7 +51,7 @@ def _priced(exam: Exam, throughput: dict[str, float]) -> list[dict]:  # type: ig
             "name": name,
             "throughput": round(rate, 1),
             # A little cheaper or dearer for its size, as price lists are.
-            "price": round(400 * _CPUS[name] * exam.random.uniform(0.75, 1.25), 2),
+            "price": round(500 * _CPUS[name] * exam.random.uniform(0.75, 1.25), 2),
         }
         for name, rate in throughput.items()
     ]
@@ -58,14 +61,17 @@ def _priced(exam: Exam, throughput: dict[str, float]) -> list[dict]:  # type: ig
 
 def _affordable(exam: Exam, measured: dict[str, float]):  # type: ignore[no-untyped-def]
     """Prices and a need whose best fleet fits this machine, and is a little more than enough."""
-    while True:
+    for _ in range(_TRIES):
         machines = _priced(exam, measured)
         needed = round(exam.random.uniform(0.5, 4) * measured["small"], 1)
         best = min(machines, key=lambda machine: _count(machine, needed) * machine["price"])
         count = _count(best, needed)
-        enough = (count - 1) * best["throughput"] >= _SLACK * needed
+        enough = (count - 1) * best["throughput"] >= _SPARE * needed
         if enough and count * _CPUS[best["name"]] <= _MOST_CPUS:
             return machines, needed
+    raise Inconclusive(
+        f"this machine is too busy: its figures make no sense ({measured})", "check it again later"
+    )
 
 
 def _count(machine, needed) -> int:  # type: ignore[no-untyped-def]
