@@ -6,15 +6,15 @@ from scalelab.grading import users
 from scalelab.grading.exam import Exam
 from scalelab.model import Budget
 
-_SMALL = 0.1
+_SMALL = 0.05
 _MEMORY = 256 * 1024**2
 _WITHIN = 0.2
 
 
 def check(exam: Exam) -> None:
-    wanted = round(exam.random.uniform(0.2, 0.3), 2)
-    think_s = round(exam.random.uniform(0.05, 0.08), 3)
-    query = users.work(exam.random.randint(9, 12))
+    wanted = round(exam.random.uniform(0.1, 0.15), 2)
+    think_s = round(exam.random.uniform(0.1, 0.13), 3)
+    query = users.work(exam.random.randint(14, 18))
 
     def measured(cluster, number):  # type: ignore[no-untyped-def]
         place = cluster.places["primary"]
@@ -32,7 +32,8 @@ def check(exam: Exam) -> None:
 
     large = exam.up("single", budget=Budget(wanted, _MEMORY))
     slope = measured(large, 4) / 4
-    level = max(measured(large, 64) for _ in range(2))
+    # The best of three: whatever else runs here can only take away.
+    level = max(measured(large, 64) for _ in range(3))
     found = level / slope
     exam.require(
         abs(predicted - found) <= _WITHIN * found,
