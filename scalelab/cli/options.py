@@ -137,7 +137,10 @@ Seed = Annotated[
 Workers = Annotated[
     int | None, typer.Option(envvar="SCALELAB_WORKERS", min=1, help="Processes that make the load.")
 ]
-Quick = Annotated[bool, typer.Option("--quick", help="A first look: no verdicts.")]
+Quick = Annotated[
+    bool,
+    typer.Option("--quick", envvar="SCALELAB_QUICK", help="A first look: no verdicts."),
+]
 Params = Annotated[
     list[str] | None,
     typer.Option("--param", "-p", metavar="KEY=VALUE", help="A parameter; repeat for more."),

@@ -18,7 +18,7 @@ _PAGES = [*sorted((_ROOT / "labs").glob("*/README.md")), _ROOT / "docs" / "writi
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"# (labs/[\w./-]+\.py)\n")
 # What measures is cut short: that a command works does not depend on how long.
-_SHORT = {"SCALELAB_RUNTIME": "local", "SCALELAB_DURATION": "1", "SCALELAB_ROUNDS": "1"}
+_SHORT = {"SCALELAB_RUNTIME": "local", "SCALELAB_QUICK": "1", "SCALELAB_ROUNDS": "1"}
 
 
 def _steps(page: Path) -> list[tuple[str, str]]:
