@@ -5,9 +5,9 @@ from scalelab.model import Claim, Lab, Prediction, Variant
 # The link is cut first: whoever does not wait for the replica then acknowledges writes that are
 # nowhere else. A primary that is just killed has mostly sent what it wrote a moment ago.
 _ACCIDENT = (
-    "partition replica1--primary @500ms",
-    "kill primary @1s",
-    "promote replica1 @1500ms",
+    "partition replica1--primary @200ms",
+    "kill primary @600ms",
+    "promote replica1 @900ms",
 )
 
 
@@ -25,7 +25,7 @@ LAB = Lab(
     title="Failover",
     question="What is lost when the primary dies and a replica takes its place?",
     counted="write",
-    duration_s=5,
+    duration_s=4,
     variants=(_failing("async", "off"), _failing("sync", "on")),
     claims=(
         Claim("asynchronous failover loses acknowledged writes", "async", "lost", low=1),
