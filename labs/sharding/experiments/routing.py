@@ -37,5 +37,5 @@ LAB = Lab(
             "And by modulo, when few customers buy most?", "modulo-popular", "hottest_share"
         ),
     ),
-    duration_s=2,
+    duration_s=1,
 )

@@ -6,7 +6,7 @@ from scalelab import sql
 from scalelab.errors import AnswerFailed
 from scalelab.grading.exam import Exam
 from scalelab.grading.wire import Cut, Wires
-from scalelab.model import Cluster, Places
+from scalelab.model import Budget, Cluster
 
 _ACCOUNTS = 10
 _BALANCE = 1000
@@ -29,91 +29,125 @@ WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type 
 """
 
 
+class _Bank:
+    """The shards, and one session of ours with each."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.places = cluster.places
+        self._sessions = {name: sql.connect(place) for name, place in self.places.items()}
+        for number, session in enumerate(self._sessions.values()):
+            session.autocommit = True
+            session.execute(_SCHEMA)
+            session.execute(_FILL, (_BALANCE, _ACCOUNTS, len(self.places), number))
+
+    def close(self) -> None:
+        for session in self._sessions.values():
+            session.close()
+
+    def restarted(self, name: str) -> None:
+        self._sessions[name].close()
+        self._sessions[name] = sql.connect(self.places[name])
+        self._sessions[name].autocommit = True
+
+    def balances(self) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for session in self._sessions.values():
+            found.update(session.execute("SELECT id, balance FROM account").fetchall())
+        return found
+
+    def in_doubt(self) -> list[str]:
+        """The shards that have transactions in doubt."""
+        count = "SELECT count(*) FROM pg_prepared_xacts"
+        found = {name: session.execute(count) for name, session in self._sessions.items()}
+        return [name for name, rows in found.items() if rows.fetchone() != (0,)]
+
+    def wait(self) -> None:
+        """Until nobody but us is there."""
+        deadline = time.monotonic() + _SETTLE_S
+        for session in self._sessions.values():
+            while session.execute(_LEFT).fetchone() != (0,) and time.monotonic() < deadline:
+                session.execute("SELECT pg_sleep(0.005)")
+
+
 def check(exam: Exam) -> None:
-    cluster = exam.up("sharding", shards=2)
-    places = cluster.places
-    for number, place in enumerate(places.values()):
-        with sql.connect(place) as connection:
-            connection.execute(_SCHEMA)
-            connection.execute(_FILL, (_BALANCE, _ACCOUNTS, len(places), number))
-    steps = _plain(exam, places)
+    cluster = exam.up("sharding", budget=Budget(0.5, 256 * 1024**2), shards=2)
+    bank = _Bank(cluster)
+    try:
+        _check(exam, cluster, bank)
+    finally:
+        bank.close()
+
+
+def _check(exam: Exam, cluster: Cluster, bank: _Bank) -> None:
+    steps = _plain(exam, bank)
     exam.passed("money moves, and the sum is kept, when nobody dies")
     moments = [Cut(at, answered) for at in range(1, steps + 1) for answered in (False, True)]
     if len(moments) > _MOST:
         moments = exam.random.sample(moments, _MOST)
     for number, cut in enumerate(moments):
-        _cut_off(exam, places, cut, steps, again=number % 4 == 0)
+        _cut_off(exam, bank, cut, steps, again=number % 4 == 0)
     exam.passed(f"killed at {len(moments)} moments of a transfer, both shards or neither changed")
-    for name in places:
-        _server_killed(exam, cluster, name, steps)
+    for name in bank.places:
+        _server_killed(exam, cluster, bank, name, steps)
     exam.passed("a server that is killed under a transfer changes nothing of that")
 
 
-def _plain(exam: Exam, places: Places) -> int:
+def _plain(exam: Exam, bank: _Bank) -> int:
     """Transfers that nobody disturbs; how many statements the last of them took."""
-    with Wires(places) as wires:
+    with Wires(bank.places) as wires:
         steps = 0
         for number in range(4):
-            before, (source, target, amount) = _balances(places), _drawn(exam)
+            before, (source, target, amount) = bank.balances(), _drawn(exam)
             sent = wires.statements
             exam.learner.call("transfer", list(wires.places.values()), source, target, amount)
             steps = wires.statements - sent
-            _must_have_happened(exam, places, before, source, target, amount)
+            _must_have_happened(exam, bank, before, source, target, amount)
             if number == 1:
                 exam.learner.call("recover", list(wires.places.values()))
     exam.learner.kill()
-    _must_be_settled(exam, places, "after transfers that nobody disturbed")
+    _must_be_settled(exam, bank, "after transfers that nobody disturbed")
     return steps
 
 
-def _cut_off(exam: Exam, places: Places, cut: Cut, steps: int, *, again: bool) -> None:
-    before, (source, target, amount) = _balances(places), _drawn(exam)
-    with Wires(places, cut) as wires:
+def _cut_off(exam: Exam, bank: _Bank, cut: Cut, steps: int, *, again: bool) -> None:
+    before, (source, target, amount) = bank.balances(), _drawn(exam)
+    with Wires(bank.places, cut) as wires:
         exam.learner.begin("transfer", list(wires.places.values()), source, target, amount)
         wires.ended.wait(_CUT_S)
         exam.learner.kill()
     when = "after" if cut.answered else "before"
     moment = f"killed {when} statement {cut.at} of {steps} was done"
-    _recover(exam, places, again=again)
-    _must_be_whole(exam, places, before, (source, target, amount), moment)
+    _recover(exam, bank, again=again)
+    _must_be_whole(exam, bank, before, (source, target, amount), moment)
 
 
-def _server_killed(exam: Exam, cluster: Cluster, name: str, steps: int) -> None:
-    places, (source, target, amount) = cluster.places, _drawn(exam)
-    before = _balances(places)
+def _server_killed(exam: Exam, cluster: Cluster, bank: _Bank, name: str, steps: int) -> None:
+    source, target, amount = _drawn(exam)
+    before = bank.balances()
     at = exam.random.randint(max(1, steps // 2), steps)
-    with Wires(places, Cut(at, answered=True)) as wires:
+    with Wires(bank.places, Cut(at, answered=True)) as wires:
         exam.learner.begin("transfer", list(wires.places.values()), source, target, amount)
         wires.ended.wait(_CUT_S)
         exam.clusters.stop(cluster.name, [name], kill=True)
         exam.learner.kill()
     exam.clusters.start(cluster.name, [name])
-    _recover(exam, places, again=False)
+    bank.restarted(name)
+    _recover(exam, bank, again=False)
     moment = f"{name} killed after statement {at} of {steps}"
-    _must_be_whole(exam, places, before, (source, target, amount), moment)
+    _must_be_whole(exam, bank, before, (source, target, amount), moment)
 
 
-def _recover(exam: Exam, places: Places, *, again: bool) -> None:
-    """In a new process each time; ``again`` after one that was killed at its first decision."""
-    _wait_for_backends(places)
+def _recover(exam: Exam, bank: _Bank, *, again: bool) -> None:
+    """In a new process; ``again`` in another one after the first was killed on its way."""
+    bank.wait()
     if again:
-        with Wires(places, Cut(exam.random.randint(2, 6), answered=True)) as wires:
+        with Wires(bank.places, Cut(exam.random.randint(2, 6), answered=True)) as wires:
             exam.learner.begin("recover", list(wires.places.values()))
             # One that needs fewer statements is done: its sessions are open, but it is idle.
             wires.ended.wait(1)
             exam.learner.kill()
-        _wait_for_backends(places)
-    exam.learner.call("recover", list(places.values()), timeout_s=20)
-    exam.learner.kill()
-
-
-def _wait_for_backends(places: Places) -> None:
-    deadline = time.monotonic() + _SETTLE_S
-    for place in places.values():
-        with sql.connect(place) as connection:
-            connection.autocommit = True
-            while connection.execute(_LEFT).fetchone() != (0,) and time.monotonic() < deadline:
-                connection.execute("SELECT pg_sleep(0.01)")
+        bank.wait()
+    exam.learner.call("recover", list(bank.places.values()), timeout_s=20)
 
 
 def _drawn(exam: Exam) -> tuple[int, int, int]:
@@ -123,22 +157,14 @@ def _drawn(exam: Exam) -> tuple[int, int, int]:
     return source, target, exam.random.randint(1, 50)
 
 
-def _balances(places: Places) -> dict[int, int]:
-    found: dict[int, int] = {}
-    for place in places.values():
-        with sql.connect(place) as connection:
-            found.update(connection.execute("SELECT id, balance FROM account").fetchall())
-    return found
-
-
 def _after(before: dict[int, int], source: int, target: int, amount: int) -> dict[int, int]:
     return {**before, source: before[source] - amount, target: before[target] + amount}
 
 
 def _must_have_happened(
-    exam: Exam, places: Places, before: dict[int, int], source: int, target: int, amount: int
+    exam: Exam, bank: _Bank, before: dict[int, int], source: int, target: int, amount: int
 ) -> None:
-    now, said = _balances(places), f"transfer(shards, {source}, {target}, {amount}) returned, but"
+    now, said = bank.balances(), f"transfer(shards, {source}, {target}, {amount}) returned, but"
     for account, balance in _after(before, source, target, amount).items():
         exam.require(
             now.get(account) == balance,
@@ -148,10 +174,10 @@ def _must_have_happened(
 
 
 def _must_be_whole(
-    exam: Exam, places: Places, before: dict[int, int], drawn: tuple[int, int, int], moment: str
+    exam: Exam, bank: _Bank, before: dict[int, int], drawn: tuple[int, int, int], moment: str
 ) -> None:
-    _must_be_settled(exam, places, f"{moment}, then recovered")
-    now = _balances(places)
+    _must_be_settled(exam, bank, f"{moment}, then recovered")
+    now = bank.balances()
     if now in (before, _after(before, *drawn)):
         return
     off = sum(now.values()) - sum(before.values())
@@ -165,8 +191,6 @@ def _must_be_whole(
     )
 
 
-def _must_be_settled(exam: Exam, places: Places, when: str) -> None:
-    for name, place in places.items():
-        with sql.connect(place) as connection:
-            row = connection.execute("SELECT count(*) FROM pg_prepared_xacts").fetchone()
-        exam.require(row == (0,), f"{when}: {name} has a transaction in doubt")
+def _must_be_settled(exam: Exam, bank: _Bank, when: str) -> None:
+    doubtful = bank.in_doubt()
+    exam.require(not doubtful, f"{when}: {', '.join(doubtful)}: a transaction is in doubt")
