@@ -94,10 +94,10 @@ class Injector:
             fault is on already.
         CheckFailed : it took no effect; it is healed.
         """
-        way = self._kinds[kind]
+        way, complete = self._complete(kind, options)
         with self._ledger.acting():
             cluster = self._running(name)
-            fault = self._planned(cluster, kind, target, options, for_s)
+            fault = self._planned(cluster, kind, target, complete, for_s)
             link, scene = fault.link, self._scene(cluster)
             before = before or way.probe(scene, fault, _ANSWER_S)
             if before.value is None:
@@ -128,10 +128,11 @@ class Injector:
 
     def measure(self, name: str, kind: str, target: str, options: Mapping[str, float]) -> Reading:
         """What a fault would change, as it is now; nothing is changed."""
+        way, complete = self._complete(kind, options)
         with self._ledger.acting():
             cluster = self._running(name)
-            fault = self._planned(cluster, kind, target, options, None)
-            return self._kinds[kind].probe(self._scene(cluster), fault, _ANSWER_S)
+            fault = self._planned(cluster, kind, target, complete, None)
+            return way.probe(self._scene(cluster), fault, _ANSWER_S)
 
     def heal(self, name: str, fault: ActiveFault) -> Injected | None:
         """Undo a fault and measure that it is undone; None when somebody else has done it.
@@ -257,6 +258,15 @@ class Injector:
             name, lambda c: dataclasses.replace(c, faults=_without(c.faults, fault.id))
         )
 
+    def _complete(
+        self, kind: str, options: Mapping[str, float]
+    ) -> tuple[Fault, Mapping[str, float]]:
+        """The kind, and all its options, checked before anything is looked for."""
+        way = self._kinds[kind]
+        complete = {option.name: option.default for option in way.options} | dict(options)
+        way.check(complete)
+        return way, complete
+
     def _planned(
         self,
         cluster: Cluster,
@@ -267,15 +277,13 @@ class Injector:
     ) -> ActiveFault:
         """The fault as the ledger will have it, if it makes sense."""
         way = self._kinds[kind]
-        complete = {option.name: option.default for option in way.options} | dict(options)
-        way.check(complete)
         fault = ActiveFault(
             id=_next_id(cluster),
             kind=kind,
             target=target,
             link=self._target(cluster, way, kind, target),
             inverse=way.inverse,
-            options=complete,
+            options=options,
             created=time.time(),
             until=None if for_s is None else time.time() + for_s + _PROOF_S,
             owner=me(),

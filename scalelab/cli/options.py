@@ -28,8 +28,9 @@ def complete_lab(incomplete: str) -> list[str]:
     """Labs that begin like this."""
     from scalelab import catalog
 
-    labs = list(catalog.lab_folders())
-    names = [*labs, *(each for lab in labs for each in catalog.experiments(lab))]
+    names: list[str] = list(catalog.lab_folders())
+    if "/" in incomplete:  # experiments are offered once a lab is chosen
+        names = [each for lab in names for each in catalog.experiments(lab)]
     return [name for name in names if name.startswith(incomplete)]
 
 

@@ -21,7 +21,7 @@ from tests.conftest import Run, leftovers
 
 ReadJson = Callable[..., dict[str, Any]]
 
-_CLUSTER = {"name", "topology", "params", "runtime", "phase", "budget", "nodes"}
+_CLUSTER = {"name", "topology", "params", "runtime", "phase", "budget", "faults", "nodes"}
 _NODE = {"name", "service", "role", "follows", "url", "state", "uptime_s", "memory_bytes"}
 _FOLLOWER = {*_NODE, "replication", "lag_bytes", "lag_ms"}
 _RUN = {
@@ -30,6 +30,9 @@ _RUN = {
         "rounds",
         "order",
         "quick",
+        "aa",
+        "noop_ceiling_per_s",
+        "rehearsals",
         "started_unix_s",
         "host",
         "versions",

@@ -42,6 +42,7 @@ def _complete(state: Path, line: str, **more: str) -> list[str]:
         ("scalelab up s", ["sharding", "single"]),
         ("scalelab compose rep", ["replication"]),
         ("scalelab bench c", ["caching"]),
+        ("scalelab bench caching/s", ["caching/stampede", "caching/strategies"]),
         ("scalelab lab ", ["list", "new", "run", "show", "verify"]),
         ("scalelab lab show c", ["caching"]),
         ("scalelab lab run sh", ["sharding"]),

@@ -117,7 +117,7 @@ def as_nobody(python: tuple[list[str], dict[str, str]]) -> Iterator[AsNobody]:
     run("down", "--all")
     state = Path(settings["HOME"]) / ".local/state/scalelab"
     left = {path.relative_to(state).parts[0] for path in state.rglob("*") if path.is_file()}
-    assert left <= {"lock", "runs"}  # runs are the user's to keep
+    assert left <= {"acting", "lock", "runs"}  # runs are the user's to keep
     assert not [p for p in psutil.process_iter(["environ"]) if _is_of(p, settings["HOME"])]
 
 
