@@ -22,7 +22,7 @@ from scalelab.load.worker import SliceTask, run_slice
 from scalelab.measure.histogram import Histogram
 from scalelab.model import Load, Places
 from scalelab.protocols import SessionContext
-from scalelab.workloads import insert_write, point_read_write, product_page
+from scalelab.workloads import _shop, insert_write, point_read_write, product_page
 from tests.real import wheels
 
 _LOAD = Load(clients=8, rate=None, duration_s=1.0, warmup_s=0.2, seed=1)
@@ -59,6 +59,11 @@ def after(seconds: float, act: Callable[[], object]) -> Iterator[None]:
 
 def kill_backends(places: Places) -> None:
     others = "application_name = 'scalelab load' AND pid <> pg_backend_pid()"
+    # All sessions are there, and a moment later at work: on a busy machine that takes its time.
+    there = f"SELECT count(*) FROM pg_stat_activity WHERE {others}"
+    while wheels.sql(places["postgres"], there)[0][0] < _LOAD.clients:
+        time.sleep(0.02)
+    time.sleep(0.5)
     wheels.sql(
         places["postgres"],
         f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}",
@@ -134,11 +139,7 @@ def test_without_a_defect_no_read_is_stale(places: Places) -> None:
 def test_a_cached_value_that_is_not_deleted_is_found_stale(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Forgetful(product_page._Cached):
-        async def write(self, key: int) -> None:
-            await product_page._Uncached.write(self, key)
-
-    monkeypatch.setattr(product_page, "_Cached", Forgetful)
+    monkeypatch.setattr(_shop.CachingCustomer, "write", _shop.Customer.write)
     alone = replace(_LOAD, clients=1, seed=7)
     report = run_slice(SliceTask(places, "product_page", {"cache": True}, alone, 0))
     empty_cache(places)
@@ -155,8 +156,8 @@ def test_only_own_keys_are_judged(places: Places) -> None:
 
 
 def test_killed_backends_are_counted_and_sessions_go_on(places: Places) -> None:
-    load = replace(_LOAD, warmup_s=0)
-    with after(0.5, lambda: kill_backends(places)):
+    load = replace(_LOAD, warmup_s=0, duration_s=3.0)
+    with after(0.0, lambda: kill_backends(places)):
         report = run_slice(SliceTask(places, "point_read_write", {}, load, 0))
     assert report.errors == {"connection lost": load.clients}
     unharmed = run_slice(SliceTask(places, "point_read_write", {}, load, 0))
