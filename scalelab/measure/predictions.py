@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scalelab.errors import UsageError
+from scalelab.measure import metrics
 from scalelab.measure.metrics import RATIO, STALENESS
 from scalelab.model import Prediction, VariantSummary
 
@@ -109,7 +110,7 @@ def _figure(
         return None, None, None
     if prediction.metric == "throughput":
         return found.throughput, found.throughput_low, found.throughput_high
-    return getattr(found, prediction.metric), None, None
+    return metrics.value(found, prediction.metric), None, None
 
 
 def _outcome(answer: float, figure: float, low: float | None, high: float | None) -> str:

@@ -95,3 +95,9 @@ def test_what_was_not_measured_is_unknown():
     assert compare(Prediction("?", "b", "stale"), 5, judged=0).outcome == "unknown"
     assert compare(RATIO, 5, comparison=None).outcome == "unknown"
     assert predictions.compare(RATIO, 5, (BASELINE,)).outcome == "unknown"
+
+
+def test_a_figure_of_checkers_can_be_predicted_and_may_be_missing():
+    lost = Prediction("How many are lost?", "b", "lost")
+    assert compare(lost, 3.0, figures={"lost": 3.0}).figure == 3
+    assert compare(lost, 3.0, figures={}).outcome == predictions.UNKNOWN
