@@ -175,12 +175,12 @@ def run(
     discarded = _Discarded(progress)
     ceiling = discarded.until_whole(pool.noop_ceiling, "the generator's no-op ceiling", 0)
     rehearsals, load = _rehearse(variants, clusters, load, pool, progress, discarded, quick=quick)
+    stage = _Stage(pool, lab.counted, variants, clusters, workloads, timeline, progress)
     slices: list[Slice] = []
     for number in range(rounds):
         # The same keys and arrivals for all variants of a round; others in the next.
         drawn = replace(load, seed=_derive(load.seed, "slice", number))
         names = order(list(variants), load.seed, number)
-        stage = _Stage(pool, lab.counted, variants, clusters, workloads, timeline, progress)
         drive = partial(stage.round, names, drawn, number, rounds)
         slices += discarded.until_whole(drive, f"round {number + 1}", len(slices))
     if (share := steal.share()) is not None:

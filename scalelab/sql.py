@@ -50,22 +50,38 @@ def primaries(places: Places) -> list[Place]:
     ]
 
 
-def await_replay(place: Place, position: str) -> None:
-    """Wait until a replica has applied the log up to this position.
-
-    Parameters
-    ----------
-    position : as ``pg_current_wal_lsn()`` on the primary says it.
+def await_replay(places: Places) -> None:
+    """Wait until every replica has applied what its primary has written so far.
 
     Raises
     ------
-    EnvironmentLacks : it did not within a minute.
+    EnvironmentLacks : one did not within a minute.
     """
+    replicas = [place for place in places.values() if place.node.follows is not None]
+    if not replicas:
+        return
+    with connect(primaries(places)[0]) as primary:
+        position = primary.execute("SELECT pg_current_wal_lsn()::text").fetchone()
+    for place in replicas:
+        _await_replay(place, position)
+
+
+def versions(place: Place, table: str, keys: int) -> list[int]:
+    """The version of every key below ``keys`` in a table of ids and versions that begin at 1."""
+    found = [1] * keys
+    changed = f"SELECT id, version FROM {table} WHERE version > 1 AND id < %s"
+    with connect(place) as connection:
+        for key, version in connection.execute(changed, (keys,)):
+            found[key] = version
+    return found
+
+
+def _await_replay(place: Place, position: tuple[str, ...] | None) -> None:
     deadline = time.monotonic() + _REPLAY_S
     with connect(place) as connection:
         connection.autocommit = True
         behind = "SELECT pg_last_wal_replay_lsn() < %s::pg_lsn"
-        while connection.execute(behind, (position,)).fetchone() != (False,):
+        while connection.execute(behind, position).fetchone() != (False,):
             if time.monotonic() > deadline:
                 raise EnvironmentLacks(
                     f"{place.node.name} did not replay the load within {_REPLAY_S:.0f} s",

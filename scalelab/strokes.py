@@ -91,5 +91,4 @@ def parse(text: str, kinds: Mapping[str, Fault]) -> Stroke:
 def _value(unit: str, text: str, what: str) -> float:
     if unit == "flag":
         return float(text not in ("0", "no", "false"))
-    read = units.seconds if unit == "duration" else units.bytes_per_s
-    return read(text, what, 0, float("inf"))
+    return units.quantity(unit, text, what)

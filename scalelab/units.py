@@ -61,6 +61,22 @@ def bytes_per_s(text: str, what: str, low: float, high: float) -> float:
     return value
 
 
+def quantity(unit: str, text: str, what: str) -> float:
+    """Read the value of a fault's option: whoever knows its kind knows what is too much.
+
+    Parameters
+    ----------
+    unit : "duration" or "rate".
+    what : the option it was given to, for the message.
+
+    Raises
+    ------
+    UsageError : it is no figure of that unit.
+    """
+    read = seconds if unit == "duration" else bytes_per_s
+    return read(text, what, 0, float("inf"))
+
+
 def rate(value: float) -> str:
     """Bytes per second for people: "200 kB/s"."""
     for unit in ("B/s", "kB/s", "MB/s"):

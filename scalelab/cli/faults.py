@@ -101,9 +101,7 @@ def _value(option: FaultOption, given: Any) -> float:
     flag = f"--{option.name.replace('_', '-')}"
     if option.unit == _FLAG:
         return float(given)
-    # The kind itself knows what is too much; here it only has to be a figure.
-    read = units.seconds if option.unit == "duration" else units.bytes_per_s
-    return read(given, flag, 0, float("inf"))
+    return units.quantity(option.unit, given, flag)
 
 
 def _inject(

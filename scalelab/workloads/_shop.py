@@ -71,12 +71,7 @@ class Shop:
                 connection.execute("ANALYZE product, review")
 
     def versions(self, places: Places) -> Sequence[int]:
-        changed = "SELECT id, version FROM product WHERE version > 1 AND id < %s"
-        versions = [1] * self.keys
-        with sql.connect(node(places, "postgres")) as connection:
-            for key, version in connection.execute(changed, (self.keys,)):
-                versions[key] = version
-        return versions
+        return sql.versions(node(places, "postgres"), "product", self.keys)
 
 
 class Customer:

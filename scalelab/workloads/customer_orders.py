@@ -60,19 +60,10 @@ class CustomerOrders:
                 connection.commit()
                 connection.autocommit = True
                 connection.execute("VACUUM (FREEZE, ANALYZE) customer, purchase")
-            position = connection.execute("SELECT pg_current_wal_lsn()::text").fetchone()
-        assert position is not None
-        for place in places.values():
-            if place.node.follows is not None:
-                sql.await_replay(place, position[0])
+        sql.await_replay(places)
 
     def versions(self, places: Places) -> Sequence[int]:
-        changed = "SELECT id, version FROM customer WHERE version > 1"
-        versions = [1] * _CUSTOMERS
-        with sql.connect(sql.primaries(places)[0]) as connection:
-            for key, version in connection.execute(changed):
-                versions[key] = version
-        return versions
+        return sql.versions(sql.primaries(places)[0], "customer", _CUSTOMERS)
 
     def session(self, context: SessionContext, options: Mapping[str, Any]) -> _Session:
         return _Session(context, options)

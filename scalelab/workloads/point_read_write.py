@@ -65,19 +65,10 @@ class PointReadWrite:
                 connection.autocommit = True
                 # Freezes the rows and sets the hint bits once, not in the first reads measured.
                 connection.execute("VACUUM (FREEZE, ANALYZE) account")
-            position = connection.execute("SELECT pg_current_wal_lsn()::text").fetchone()
-        assert position is not None
-        for place in places.values():
-            if place.node.follows is not None:
-                sql.await_replay(place, position[0])
+        sql.await_replay(places)
 
     def versions(self, places: Places) -> Sequence[int]:
-        changed = "SELECT id, version FROM account WHERE version > 1"
-        versions = [1] * _ACCOUNTS
-        with sql.connect(sql.primaries(places)[0]) as connection:
-            for key, version in connection.execute(changed):
-                versions[key] = version
-        return versions
+        return sql.versions(sql.primaries(places)[0], "account", _ACCOUNTS)
 
     def session(self, context: SessionContext, options: Mapping[str, Any]) -> _Session:
         ways: Mapping[str, type[_Session]] = {
