@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -37,8 +38,19 @@ def skip_or_fail(what: str, reason: str) -> None:
     pytest.skip(reason)
 
 
-def leftovers(folder: Path) -> list[str]:
-    """What of this state folder still exists: processes, control groups, folders, containers."""
+def leftovers(folder: Path, patience_s: float = 10.0) -> list[str]:
+    """What of this state folder still exists: processes, control groups, folders, containers.
+
+    A helper of Python's own (multiprocessing's resource tracker) ends a moment after the tool, by
+    itself: only what is there to stay is left over.
+    """
+    end = time.monotonic() + patience_s
+    while (found := _existing(folder)) and time.monotonic() < end:
+        time.sleep(0.1)
+    return found
+
+
+def _existing(folder: Path) -> list[str]:
     working = processes.working_in(folder, SERVERS)
     knowing = [process for process in psutil.process_iter() if _knows(process, folder)]
     found = [f"process {process.pid}" for process in {*working, *knowing}]
@@ -84,7 +96,7 @@ def state(tmp_path: Path) -> Iterator[Path]:
     """A state folder (with a space in its path) that must be clean again after the test."""
     folder = tmp_path / "state folder"
     yield folder
-    before = leftovers(folder) if folder.exists() else []
+    before = leftovers(folder, patience_s=0) if folder.exists() else []
     command = [sys.executable, "-m", "scalelab", "down", "--all"]
     done = subprocess.run(
         command, env=environment(folder), capture_output=True, text=True, timeout=120

@@ -47,16 +47,23 @@ def settled(bins: Sequence[float]) -> bool:
 
     It has when the truncation point lies in its first half: White's rule, since a later one is
     either chance or the end of a warm-up that may go on. Series here are short and noisy, so
-    chance is ruled out: it has also settled when the second half is at one level before and after
-    that point, within ``statistics.MARGIN``, which counts as the same anywhere else.
+    chance is ruled out: it has also settled when its second half is at one level before and after
+    that point, within ``statistics.MARGIN``, which counts as the same anywhere else; or when its
+    two halves are at one level, within two standard errors of their difference. Noise is taken
+    from successive differences, which a change of level hardly enters: J. von Neumann et al., "The
+    mean square successive difference", Annals of Mathematical Statistics 12(2), 1941.
     """
     if len(bins) < MIN_BINS:
         return False
     cut, half = truncation(bins), len(bins) // 2
     if cut <= half:
         return True
-    before, after = (math.fsum(part) / len(part) for part in (bins[half:cut], bins[cut:]))
-    return max(before, after) <= MARGIN * min(before, after)
+    series = np.asarray(bins, dtype=np.float64)
+    before, after = sorted((series[half:cut].mean(), series[cut:].mean()))
+    if after <= MARGIN * before:
+        return True
+    noise = np.square(np.diff(series)).mean() / 2 * (1 / half + 1 / (len(series) - half))
+    return bool(abs(series[:half].mean() - series[half:].mean()) <= 2 * math.sqrt(noise))
 
 
 def bins(reports: Sequence[WorkerReport], load: Load) -> list[float]:

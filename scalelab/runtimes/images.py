@@ -160,7 +160,8 @@ def _build(client: DockerClient, recipe: Recipe, base: str) -> None:
                 forcerm=True,
                 decode=True,
             )
-            _raise_failure(recipe, base, answers)
+            # Read to the end: an answer left half read keeps its connection open.
+            _raise_failure(recipe, base, list(answers))
 
 
 def _contents(recipe: Recipe) -> Mapping[Path, str]:

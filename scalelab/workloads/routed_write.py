@@ -13,6 +13,8 @@ from scalelab.protocols import SessionContext
 from scalelab.workloads import _routers
 
 _CUSTOMERS = 100_000
+_NEW = 100_000
+"""New customers of one session: it numbers them one after the other, so it visits every shard."""
 _KEYS = ("popular", "counted")
 
 _SCHEMA = """
@@ -27,7 +29,7 @@ class RoutedWrite:
 
     ``route`` is how that is found: ``modulo``, ``range``, ``directory`` or ``ring``. With
     ``keys="popular"`` customers are known ones, some of whom buy far more often than others; with
-    ``"counted"`` each is a new one, numbered on from the last.
+    ``"counted"`` each is a new one, numbered on from its session's last.
     """
 
     summary = "sales, each one durable commit, on the shard that a router names"
@@ -70,7 +72,7 @@ class _Session:
         for shard in self.shards:
             shard.prepare("insert", _INSERT)
         self.shard = _routers.router(route, len(self.shards), _CUSTOMERS)
-        new = itertools.count(_CUSTOMERS + context.number, context.sessions)
+        new = itertools.count(_CUSTOMERS + context.number * _NEW)
         self.next_key = new.__next__ if counted else context.next_key
 
     async def operate(self) -> str:

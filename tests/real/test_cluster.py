@@ -244,7 +244,7 @@ def test_down_removes_by_label_what_the_ledger_does_not_know(
 ) -> None:
     run("up", "caching", "-r", runtime)
     (state / "clusters" / "caching.json").unlink()
-    assert leftovers(state) != []
+    assert leftovers(state, patience_s=0) != []
     assert "leftovers removed" in run("down", "--all").stdout
     assert leftovers(state) == []
 
