@@ -313,6 +313,8 @@ class SessionContext(Protocol):
     history: History
     number: int
     """Of this session, from 0, over all workers."""
+    sessions: int
+    """How many there are over all workers."""
     now: Callable[[], float]
     next_key: Callable[[], int]
     """The next key in [0, keys) to read."""

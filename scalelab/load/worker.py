@@ -117,6 +117,7 @@ class _Context:
         self.random = random.Random(f"{load.seed}/{number}")
         self.history = history
         self.number = number
+        self.sessions = load.clients
         self.now: Callable[[], float] = now
         own = keys.own_stream((load.seed, _OWN_KEYS, number), task.worker, load.workers)
         self.next_key: Callable[[], int] = keys.stream((load.seed, _READ_KEYS, number)).__next__
