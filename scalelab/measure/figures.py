@@ -48,6 +48,9 @@ FIGURES: Mapping[str, Figure] = {
     "origin_rate": Figure(
         "db q/s", "queries a second, by the database's own count", statistics.fmean
     ),
+    "origin_peak": Figure(
+        "db peak", "the database's busiest tenth of a second over the mean", statistics.fmean
+    ),
     "unavailable_s": Figure("down s", "seconds in which nothing completed", statistics.fmean),
     "recovery_s": Figure("recov s", "seconds from the fault until it served", statistics.fmean),
     COST: Figure("cost/1k", "a month's price of 1,000 operations a second", statistics.fmean),

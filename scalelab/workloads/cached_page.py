@@ -75,6 +75,7 @@ class CachedPage(Shop):
         the same time; ``write-through``, a write puts the new page into the cache as well;
         ``write-behind``, a write goes to the cache, and to the database later, 50 at once;
         ``refresh-ahead``, a page that is read shortly before it expires is loaded anew.
+    cold : the cache is emptied as a slice begins (default False).
     ttl_s, write_share : as of ``product_page``.
     """
 
@@ -102,11 +103,14 @@ class _Aside(CachingCustomer):
         super().__init__(context, options)
         self.db.prepare("zero", _statements.ZERO)
         self.begun = context.number > 0
+        self.cold = bool(options.get("cold"))
 
     async def operate(self) -> str:
         if not self.begun:  # what is counted is this slice
             self.begun = True
             await self.db.execute("zero")
+            if self.cold:
+                await self.cache.execute("FLUSHALL")
         return await super().operate()
 
 

@@ -11,12 +11,20 @@ import pytest
 
 from scalelab.load.worker import SliceTask, run_slice
 from scalelab.model import Load, Places, WorkerReport
-from scalelab.workloads import cached_page, hot_page, product_page, raced_page
+from scalelab.workloads import (
+    cached_page,
+    expiring_price,
+    hot_page,
+    missing_page,
+    product_page,
+    raced_page,
+)
 from tests.real import wheels
 
 # In a release's checks: 20 of 20.
 _TRIALS = int(os.environ.get("SCALELAB_TRIALS", "3"))
 _LOAD = Load(clients=16, rate=None, duration_s=1.0, warmup_s=0, seed=1)
+_WORKLOADS = (product_page, hot_page, raced_page, cached_page, expiring_price, missing_page)
 _RACE = {"write_share": 0.2, "slow_share": 0.2, "delay_ms": 20}
 
 
@@ -31,7 +39,7 @@ def loaded(cache: wheels.Server, tmp_path_factory: pytest.TempPathFactory) -> It
     counting = "shared_preload_libraries=pg_stat_statements"
     with wheels.postgres(tmp_path_factory.mktemp("postgres"), counting) as postgres:
         places = {"postgres": postgres.place, "redis": cache.place}
-        for module in (product_page, hot_page, raced_page, cached_page):
+        for module in _WORKLOADS:
             module.WORKLOAD.load(places)
             module.WORKLOAD.load(places)  # again is harmless
         yield places
@@ -108,6 +116,56 @@ def test_the_database_counts_what_aside_asks_it(places: Places) -> None:
     told = report.counts["miss"] + report.counts["write"]
     # Before the count was set to zero, or under way at the end: a few a client.
     assert abs(queries - told) <= 3 * _LOAD.clients
+
+
+def expired(places: Places, jitter: float) -> tuple[float, float]:
+    """Queries a second, and the peak over their mean, of prices that were all cached at once."""
+    load = replace(_LOAD, duration_s=2.6)
+    drive(places, "expiring_price", load, ttl_s=1, jitter=jitter)
+    figures = expiring_price.WORKLOAD.audit(places, load).figures
+    return figures["origin_rate"], figures["origin_peak"]
+
+
+def test_what_was_cached_at_once_expires_at_once_unless_chance_spreads_it(places: Places) -> None:
+    (rate, peak), (spread_rate, spread_peak) = expired(places, 0), expired(places, 0.5)
+    assert peak > 2 * spread_peak
+    # Every price once a TTL, in waves or not.
+    assert 0.5 < spread_rate / rate < 2
+    assert rate < 2 * expiring_price.WORKLOAD.keys
+
+
+def test_a_slice_without_a_reader_has_no_peak(places: Places) -> None:
+    load = replace(_LOAD, clients=1)
+    drive(places, "expiring_price", load)
+    assert expiring_price.WORKLOAD.audit(places, load).figures == {}
+
+
+def test_the_absence_of_a_page_is_asked_for_once(places: Places) -> None:
+    def asked(**options: object) -> tuple[WorkerReport, float]:
+        report = drive(places, "missing_page", missing_share=1, remember_s=60, **options)
+        rate = missing_page.WORKLOAD.audit(places, _LOAD).figures["origin_rate"]
+        return report, rate * _LOAD.duration_s
+
+    report, queries = asked()
+    assert "hit" not in report.counts
+    assert abs(queries - report.counts["miss"]) <= 3 * _LOAD.clients
+    report, queries = asked(remember=True)
+    assert report.counts["hit"] > 0
+    # At most a few at the same time ask for the same page.
+    assert queries <= missing_page.WORKLOAD.keys + _LOAD.clients * 5
+    assert queries < report.counts["read"] / 2
+
+
+def test_a_cold_cache_is_empty_as_a_slice_begins(places: Places) -> None:
+    warm = drive(places, "cached_page", write_share=0, ttl_s=600)
+    again = drive(places, "cached_page", write_share=0, ttl_s=600)
+    cold = drive(places, "cached_page", write_share=0, ttl_s=600, cold=True)
+
+    def missed(report: WorkerReport) -> float:
+        return report.counts["miss"] / report.counts["read"]
+
+    assert missed(again) < missed(warm)
+    assert missed(cold) > missed(again)
 
 
 def test_what_is_written_behind_arrives(places: Places) -> None:

@@ -17,6 +17,7 @@ from scalelab.model import Address, Budget, Node, Place, Places
 from scalelab.workloads import (
     cached_page,
     customer_orders,
+    expiring_price,
     hot_page,
     insert_write,
     point_read_write,
@@ -249,6 +250,12 @@ def test_the_shard_of_a_key_never_changes() -> None:
 def test_an_unknown_way_to_cache_is_a_usage_error(workload: Any, option: str) -> None:
     with pytest.raises(UsageError, match=f"option {option} is 'magic'"):
         workload.WORKLOAD.session(Context(places(PRIMARY, CACHE), 10), {option: "magic"})
+
+
+@pytest.mark.parametrize("jitter", [-0.1, 0.6])
+def test_a_jitter_leaves_at_least_half_of_the_ttl(jitter: float) -> None:
+    with pytest.raises(UsageError, match="option jitter is"):
+        expiring_price.WORKLOAD.session(Context(places(PRIMARY, CACHE), 10), {"jitter": jitter})
 
 
 def test_a_reader_that_is_gone_is_avoided_for_a_second() -> None:

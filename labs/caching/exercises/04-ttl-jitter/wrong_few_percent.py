@@ -1,0 +1,11 @@
+"""A jitter of ten percent: the peak is a little lower."""
+
+import random
+
+
+def page(cache, query, key, ttl_s):
+    found = cache.get(f"page:{key}")
+    if found is None:
+        found = query(key)[0][0]
+        cache.set(f"page:{key}", found, px=int(1000 * ttl_s * random.uniform(0.9, 1)))
+    return found
