@@ -51,7 +51,11 @@ def rows(count: int = 5, seconds: float = 3.0) -> Iterator[Row]:
         name = f"simple-update vs {peer} -N"
         yield pairs.compare(name, ours("update"), pgbench.update, count, 0.9)
         yield from _with_cache(cache.place, pgbench, ours, count, seconds)
-        yield _locust(Locust(postgres.place, seconds), ours("select"), count)
+        yield _locust(
+            Locust(postgres.place, seconds),
+            lambda: _per_cpu(_slice(places, "select", seconds)),
+            count,
+        )
         yield _recording(_slice(places, "ping", seconds))
 
 
@@ -80,7 +84,8 @@ def _with_cache(
 
 
 def _locust(locust: Locust, ours: Callable[[], float], count: int) -> Row:
-    name, target = "select on one core vs Locust with psycopg", 4
+    # By CPU time: one core of load is more than one core of server answers.
+    name, target = "select, 1/s of generator CPU, vs Locust with psycopg", 4
     if why := Locust.missing():
         return pairs.missing(name, target, why)
     with pairs.one_core():
@@ -106,6 +111,10 @@ def _slice(places: Places, operation: str, seconds: float) -> WorkerReport:
 
 def _per_second(report: WorkerReport) -> float:
     return report.counts["operation"] / report.elapsed_s
+
+
+def _per_cpu(report: WorkerReport) -> float:
+    return _per_second(report) / report.cpu_share
 
 
 def _recording(noop: WorkerReport) -> Row:

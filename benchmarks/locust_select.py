@@ -2,14 +2,29 @@
 
 import os
 import random
+import sys
 import time
+from typing import Any
 
-from locust import User, constant, task  # first: it makes blocking calls cooperative
+from locust import User, constant, events, task  # first: it makes blocking calls cooperative
 
 import psycopg  # isort: skip
 
 _ACCOUNTS = int(os.environ["ACCOUNTS"])
 _SELECT = "SELECT abalance FROM pgbench_accounts WHERE aid = %s"
+_begun = 0.0
+
+
+@events.spawning_complete.add_listener
+def _begin(**_: Any) -> None:
+    # Here Locust forgets what it counted so far (--reset-stats).
+    global _begun
+    _begun = time.process_time()
+
+
+@events.quitting.add_listener
+def _end(**_: Any) -> None:
+    print(f"cpu_s={time.process_time() - _begun}", file=sys.stderr)
 
 
 class Reader(User):

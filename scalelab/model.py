@@ -516,8 +516,6 @@ class WorkerReport:
     counts : operations completed in the measured time, by kind, and what the workload counted
         ("hit", "miss"). An open loop's histograms and errors are of those planned in that time.
     errors : failed operations by kind of error.
-    per_second : completed operations in each second from the start, the warm-up included; the
-        last may be cut short.
     judged : reads judged against the history.
     stale : of them, those that missed a write acknowledged before they were invoked.
     stale_max_age_ms : the largest age of a stale read, in ms (0 without one).
@@ -541,7 +539,6 @@ class WorkerReport:
     send_lag: bytes
     counts: Mapping[str, int]
     errors: Mapping[str, int]
-    per_second: tuple[int, ...]
     judged: int
     stale: int
     stale_max_age_ms: float

@@ -16,7 +16,9 @@ from scalelab.model import Load, Rehearsal, WorkerReport
 
 LIMIT_S = 16.0
 """A variant that is not steady after so many seconds is measured all the same, and it is said."""
-_MEASURED_S = 3.0
+_FIRST_S = warmup.MIN_BINS * warmup.BIN_S
+_MORE_S = 3.0
+"""What is measured at once, as long as it takes to be judged at all, and then each time again."""
 
 
 def rehearse(
@@ -46,8 +48,7 @@ def rehearse(
     -------
     What was done, and the load with the workers the variant ended with.
     """
-    measured_s = min(load.duration_s, _MEASURED_S) if quick else _MEASURED_S
-    slice_s = load.warmup_s + measured_s
+    measured_s = min(load.duration_s, _MORE_S) if quick else _FIRST_S
     bins: list[float] = []
     added: list[float] = []
     driven = anew = 0.0
@@ -55,19 +56,21 @@ def rehearse(
     for number in range(1_000_000):
         rehearsed = replace(_unstaged(load), duration_s=measured_s, seed=seeds(number))
         reports = drive(rehearsed)
-        driven, anew = driven + slice_s, anew + slice_s
+        driven += load.warmup_s + measured_s
+        anew += load.warmup_s + measured_s
         busy = max((report.cpu_share for report in reports), default=0.0)
         if busy >= WARN_SHARE and _room(load, cores) and grow():
             load = replace(load, workers=load.workers + 1)
             added.append(round(busy, 4))
-            bins, anew = [], 0.0
+            bins, anew, measured_s = [], 0.0, _FIRST_S
         else:
             bins += warmup.bins(reports, rehearsed)
+            measured_s = _MORE_S
         # What answers nothing is not waited for: the first round says why.
         if quick or not any(sum(report.counts.values()) for report in reports):
             break
         steady = warmup.settled(bins)
-        if steady or anew + slice_s > LIMIT_S:
+        if steady or anew + load.warmup_s + measured_s > LIMIT_S:
             break
     return Rehearsal(variant, driven, steady, tuple(added)), load
 

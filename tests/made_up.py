@@ -71,7 +71,7 @@ def report(**changed):
         send_lag=empty,
         counts={"read": 1000},
         errors={},
-        per_second=(1000, 10),
+        timeline={"read": (100,) * 10 + (10,)},
         judged=0,
         stale=0,
         stale_max_age_ms=0.0,

@@ -85,7 +85,6 @@ class Recorder:
         self.errors: Counter[str] = Counter()
         self.events: Counter[str] = Counter()
         self.completed = 0
-        self.per_second: list[int] = []
         self.counts: Counter[str] = Counter()
         self.elapsed_s = 0.0
         self.cpu_share = 0.0
@@ -124,7 +123,7 @@ class Recorder:
         self.cpu_share = (time.process_time() - self._cpu) / self.elapsed_s
 
     def flush(self) -> None:
-        """Move the batches into the histograms and into the current second's count."""
+        """Move the batches into the histograms and into the current tick's count."""
         done = Counter({kind: len(batch) for kind, batch in self.response.items()})
         for number, part in enumerate(self.parts):
             for kind, moments in part.moments.items():
@@ -135,10 +134,6 @@ class Recorder:
         if not self.elapsed_s:
             self.counts.update(done)
         self.completed += done.total()
-        # Called on the second and a hair later: the batch belongs to the second that ended.
-        second = max(int(now() - self._started - _HAIR), 0)
-        self.per_second += [0] * (second + 1 - len(self.per_second))
-        self.per_second[second] += done.total()
         self._tick(done)
         for kind, batch in self.response.items():
             if batch:
@@ -173,7 +168,6 @@ class Recorder:
             send_lag=self._lag_histogram.encode(),
             counts={**self.events, **self.counts},
             errors=dict(+errors),
-            per_second=tuple(self.per_second),
             judged=reads.judged,
             stale=reads.stale,
             stale_max_age_ms=reads.max_age_ms,
@@ -191,7 +185,7 @@ class Recorder:
         )
 
     def _tick(self, done: Counter[str]) -> None:
-        # As with the second: called on the tick and a hair later.
+        # Called on the tick and a hair later: the batch belongs to the tick that ended.
         tick = max(int((now() - self._started - _HAIR) / TICK_S), 0)
         for kind, count in done.items():
             ticks = self._timeline.setdefault(kind, array("I"))

@@ -1,4 +1,4 @@
-"""Is a series of one-second throughputs steady, and where does its warm-up end? Pure.
+"""Is a series of throughputs steady, and where does its warm-up end? Pure.
 
 The statistic is MSER-5: K. P. White, "An effective truncation heuristic for bias reduction in
 simulation output", Simulation 69(6), 1997; batches of five: K. P. White, M. Cobb, S. Spratt, "A
@@ -16,8 +16,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from scalelab.measure.statistics import MARGIN
-from scalelab.model import Load, WorkerReport
+from scalelab.model import TICK_S, Load, WorkerReport
 
+BIN_S = 1.0
 MIN_BINS = 6
 """Fewer bins say nothing: any two of them may be alike by chance."""
 
@@ -67,13 +68,13 @@ def settled(bins: Sequence[float]) -> bool:
 
 
 def bins(reports: Sequence[WorkerReport], load: Load) -> list[float]:
-    """Operations in each whole second of a slice, over all workers, its warm-up cut.
-
-    The last second, cut short when the slice ended, is left out.
-    """
-    first, end = math.ceil(load.warmup_s), int(load.warmup_s + load.duration_s)
-    seconds = [report.per_second for report in reports]
-    return [
-        float(sum(counts[second] for counts in seconds if second < len(counts)))
-        for second in range(first, end)
-    ]
+    """Operations in each whole second of a slice, over all workers and kinds, its warm-up cut."""
+    batch = round(BIN_S / TICK_S)
+    first = math.ceil(load.warmup_s / TICK_S)
+    end = round((load.warmup_s + load.duration_s) / TICK_S)
+    series = np.zeros(end)
+    for ticks in (ticks for report in reports for ticks in report.timeline.values()):
+        kept = ticks[:end]
+        series[: len(kept)] += kept
+    whole = (end - first) // batch * batch
+    return [float(ticks.sum()) for ticks in series[first : first + whole].reshape(-1, batch)]

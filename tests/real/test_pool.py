@@ -98,7 +98,7 @@ def test_clients_and_work_are_spread_over_the_workers(places: Places) -> None:
             reports = pool.run(places, "insert_write", {}, _LOAD, seen.append)
             assert len(reports) == 2
             assert all(report.counts["write"] > 0 and report.errors == {} for report in reports)
-            done = sum(sum(report.per_second) for report in reports)
+            done = sum(sum(report.timeline["write"]) for report in reports)
             # The live count comes with the next tick: it is a little behind.
             assert 0.7 * done < pool.completed() <= done
         assert seen[0] < max(seen)

@@ -69,7 +69,7 @@ class Pool:
                 send_lag=empty,
                 counts={"read": reads},
                 errors=self.errors.get(name, {}),
-                per_second=(reads,) * 10,
+                timeline={"read": (reads // 10,) * 100},
                 judged=0,
                 stale=0,
                 stale_max_age_ms=0.0,
@@ -121,10 +121,10 @@ def run(pool=None, load=LOAD, lab=LAB, clusters=CLUSTERS, workload=None, **optio
 
 
 def measured(pool, rounds):
-    """The calls of the rounds; before them each variant has two slices of rehearsal."""
-    assert [name for name, _ in pool.calls[:6]] == ["a", "a", "b", "b", "c", "c"]
-    assert len(pool.calls) == 6 + 3 * rounds
-    return pool.calls[6:]
+    """The calls of the rounds; before them each variant has a slice of rehearsal."""
+    assert [name for name, _ in pool.calls[:3]] == ["a", "b", "c"]
+    assert len(pool.calls) == 3 + 3 * rounds
+    return pool.calls[3:]
 
 
 def order_of(pool, rounds):
@@ -215,8 +215,8 @@ def test_a_variant_that_answers_nothing_stops_the_run():
     with pytest.raises(CheckFailed, match="b completed no read in round 1: 90 of its 100 errors"):
         run(pool)
     # b answers nothing in its rehearsal either, which ends at once; no round after the first.
-    assert [name for name, _ in pool.calls[:5]] == ["a", "a", "b", "c", "c"]
-    assert len(pool.calls) <= 5 + 3
+    assert [name for name, _ in pool.calls[:3]] == ["a", "b", "c"]
+    assert len(pool.calls) <= 3 + 3
     with pytest.raises(CheckFailed, match="completed no read") as caught:
         run(Pool(reads={"b": 0}))
     assert "--duration" in caught.value.hint
@@ -270,11 +270,11 @@ def test_rehearsals_are_in_the_result_and_warned_of(monkeypatch):
 
 def test_a_worker_more_serves_every_counted_slice(monkeypatch):
     monkeypatch.setattr("scalelab.measure.host.cpus", lambda: 4)
-    # a has two slices of rehearsal, then b's first one saturates the generator.
-    pool = Pool(busy=[0.5, 0.5, 0.93], most=2)
+    # a has a slice of rehearsal, then b's first one saturates the generator.
+    pool = Pool(busy=[0.5, 0.93], most=2)
     result = run(pool)
-    assert [load.workers for name, load in pool.calls[:5]] == [1, 1, 1, 2, 2]
-    assert {load.workers for _, load in pool.calls[3:]} == {2}
+    assert [load.workers for name, load in pool.calls[:4]] == [1, 1, 2, 2]
+    assert {load.workers for _, load in pool.calls[2:]} == {2}
     assert result.load.workers == 2
     assert [r.added_at for r in result.rehearsals] == [(), (0.93,), ()]
     # Saturated again, and there can be no more.
@@ -287,7 +287,7 @@ def test_a_variant_against_itself_is_rehearsed_once():
     twice = dataclasses.replace(LAB, variants=(first, again), claims=())
     pool = Pool()
     result = run(pool, lab=twice, clusters=dict.fromkeys(("a", "a again"), CLUSTERS["a"]), aa=True)
-    assert len(pool.calls) == 2 + 2 * 5
+    assert len(pool.calls) == 1 + 2 * 5
     assert [rehearsal.variant for rehearsal in result.rehearsals] == ["a"]
     assert result.aa
     assert result.summaries[1].comparison.verdict == "same"
@@ -320,28 +320,28 @@ def test_what_makes_no_sense(options, error):
 
 
 def test_a_round_that_lost_a_worker_counts_for_nothing_and_is_driven_again():
-    # Six slices of rehearsal, then round 1; the second slice of round 2 loses a worker.
-    pool = LosesWorkers(6 + 3 + 1)
+    # Three slices of rehearsal, then round 1; the second slice of round 2 loses a worker.
+    pool = LosesWorkers(3 + 3 + 1)
     result = run(pool, rounds=2)
     assert "round 2 was discarded and driven again: a load worker died" in result.warnings
     assert all(len(summary.by_round) == 2 for summary in result.summaries)
     names, seeds = zip(*[(name, load.seed) for name, load in pool.calls], strict=True)
-    assert len(pool.calls) == 6 + 3 + 2 + 3
-    assert names[9:11] == names[11:13]  # the whole round, in its order, with its keys
-    assert set(seeds[9:11]) == set(seeds[11:])
+    assert len(pool.calls) == 3 + 3 + 2 + 3
+    assert names[6:8] == names[8:10]  # the whole round, in its order, with its keys
+    assert set(seeds[6:8]) == set(seeds[8:])
 
 
 def test_a_rehearsal_that_lost_a_worker_is_driven_again():
     pool = LosesWorkers(0)
     result = run(pool, rounds=2)
-    assert len(pool.calls) == 7 + 6
+    assert len(pool.calls) == 4 + 6
     assert "the rehearsal of a was discarded and driven again: a load worker died" in (
         result.warnings
     )
 
 
 def test_a_run_that_loses_workers_again_and_again_ends():
-    pool = LosesWorkers(*range(6, 100))
+    pool = LosesWorkers(*range(3, 100))
     with pytest.raises(CheckFailed, match="3 load workers were lost, the last one in round 1"):
         run(pool, rounds=2)
-    assert len(pool.calls) == 6 + 3
+    assert len(pool.calls) == 3 + 3

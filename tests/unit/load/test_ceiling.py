@@ -12,7 +12,7 @@ def test_every_request_is_recorded_and_every_socket_closed():
     assert report.errors == {}
     assert report.counts["no-op"] > 0
     assert set(report.histograms) == {"no-op"}
-    assert sum(report.per_second) >= report.counts["no-op"]
+    assert sum(report.timeline["no-op"]) >= report.counts["no-op"]
 
 
 def test_it_is_a_rate():

@@ -30,7 +30,6 @@ def report(reads_ms=(1.0,) * 200, writes_ms=(), **changed):
         "send_lag": encoded([0.02] * 200),
         "counts": {"read": len(reads_ms), "write": len(writes_ms)},
         "errors": {},
-        "per_second": (),
         "judged": 0,
         "stale": 0,
         "stale_max_age_ms": 0.0,

@@ -20,11 +20,11 @@ def mser(series, d):
     return sum((x - mean) ** 2 for x in kept) / len(kept) ** 2
 
 
-def simulated(seconds, noise, shape, runs=500):
-    """Throughputs a second of many runs; ``shape`` is the share of the steady level at time t."""
+def simulated(bins, noise, shape, runs=500):
+    """Bins of many runs; ``shape`` is the share of the steady level at time t, in bins."""
     rng = np.random.default_rng(7)
-    level = STEADY * np.array([shape(t) for t in np.arange(seconds) + 0.5])
-    return (level * np.exp(rng.normal(0, noise, (runs, seconds)))).tolist()
+    level = STEADY * np.array([shape(t) for t in np.arange(bins) + 0.5])
+    return (level * np.exp(rng.normal(0, noise, (runs, bins)))).tolist()
 
 
 def warming(tau):
@@ -92,20 +92,20 @@ def test_an_exponential_warm_up_is_cut_until_it_is_over(tau, least, most):
 
 
 def settles_at(run):
-    """When a rehearsal that is looked at every three seconds ends, None when never."""
-    return next((n for n in (6, 9, 12, 15) if warmup.settled(run[:n])), None)
+    """When a rehearsal that is looked at with its time ends, None when never."""
+    return next((n for n in (6, 9, 12) if warmup.settled(run[:n])), None)
 
 
 @pytest.mark.parametrize(("noise", "least"), [(0.0, 1), (0.02, 0.99), (0.1, 0.99), (0.2, 0.99)])
 def test_steady_series_are_settled(noise, least):
-    ended = [settles_at(run) for run in simulated(15, noise, steady)]
+    ended = [settles_at(run) for run in simulated(12, noise, steady)]
     assert np.mean([end is not None for end in ended]) >= least
     assert np.median([end for end in ended if end]) == 6
 
 
 @pytest.mark.parametrize("tau", [1, 2])
 def test_a_warm_up_is_waited_for(tau):
-    runs = simulated(15, 0.02, warming(tau))
+    runs = simulated(12, 0.02, warming(tau))
     ended = [settles_at(run) for run in runs]
     assert np.mean([end is None for end in ended]) < 0.05
     # The level when it is called settled is the one to stay.
@@ -129,13 +129,13 @@ def test_what_still_changes_is_not_settled(shape, settled):
     assert np.mean(said) == pytest.approx(float(settled), abs=0.05)
 
 
-def test_bins_are_whole_seconds_of_all_workers_after_the_warm_up():
+def test_bins_are_of_all_workers_and_kinds_after_the_warm_up():
     reports = [
-        made_up.report(per_second=(5, 10, 11, 12, 3)),
-        made_up.report(per_second=(9, 20, 21)),  # its second stopped early
+        made_up.report(timeline={"read": (9,) * 2 + (1,) * 21, "write": (0,) * 22 + (7,)}),
+        made_up.report(timeline={"read": (9,) * 2 + (10,) * 10 + (20,)}),  # it stopped early
     ]
-    load = Load(4, None, duration_s=3.0, warmup_s=1.0, seed=1)
-    assert warmup.bins(reports, load) == [30, 32, 12]
-    half = Load(4, None, duration_s=1.0, warmup_s=0.5, seed=1)
-    assert warmup.bins(reports, half) == []
-    assert warmup.bins([], load) == [0, 0, 0]
+    load = Load(4, None, duration_s=2.0, warmup_s=0.2, seed=1)
+    assert warmup.bins(reports, load) == [110, 30]
+    short = Load(4, None, duration_s=1.9, warmup_s=0.2, seed=1)
+    assert warmup.bins(reports, short) == [110]
+    assert warmup.bins([], load) == [0, 0]
