@@ -22,11 +22,22 @@ from scalelab.errors import (
 )
 from scalelab.ledger import Damaged, Ledger
 from scalelab.links import Relays
-from scalelab.model import CLIENT, Budget, Cluster, Node, NodeState, Place, Topology
+from scalelab.model import (
+    CLIENT,
+    ActiveFault,
+    Budget,
+    Cluster,
+    Node,
+    NodeState,
+    Place,
+    Topology,
+)
 from scalelab.protocols import Runtime, Service
 from scalelab.runtimes import processes
 
 _PORT_RETRIES = 3
+_ACTS = ("start", "resume")
+"""Inverses of faults that are over once a user has stopped or started the node."""
 _RESTING = ("exited", "stopped")
 _WHO = "name a replica; see: scalelab status"
 _PHASES = {"starting": "being brought up", "removing": "being taken down", "up": "in use"}
@@ -146,7 +157,7 @@ class Clusters:
         if existing and existing.phase == "up":
             self._must_match(existing, topology, runtime, budget)
             return self.start(name, ())
-        self.runtime(runtime).check(topology)
+        self.runtime(runtime).check(topology, budget)
         avoid: set[int] = set()
         for _ in range(_PORT_RETRIES):
             # Somebody may take a port between our look and the server's start: choose others.
@@ -406,12 +417,14 @@ class Clusters:
         )
 
     def _taken_over(self, cluster: Cluster, nodes: Collection[str]) -> None:
-        """Strike the faults of nodes that the user has stopped or started since."""
+        """Strike what the user has undone by stopping or starting nodes since."""
+
+        def left(fault: ActiveFault) -> bool:
+            return bool(fault.link) or fault.target not in nodes or fault.inverse not in _ACTS
+
         self._ledger.change(
             cluster.name,
-            lambda c: dataclasses.replace(
-                c, faults=tuple(f for f in c.faults if f.link or f.target not in nodes)
-            ),
+            lambda c: dataclasses.replace(c, faults=tuple(filter(left, c.faults))),
         )
 
     def _remove(self, name: str, runtime: str) -> None:
@@ -482,7 +495,7 @@ class Clusters:
         for fault in cluster.faults:
             if fault.link and not fault.link.startswith(f"{CLIENT}--"):
                 raise UsageError(
-                    f"{fault.kind} of {fault.target} is on ({fault.id}): nodes cannot trade places",
+                    f"{fault.word} of {fault.target} is on ({fault.id}): nodes cannot trade places",
                     f"heal it first: scalelab fault heal {fault.id}",
                 )
 
@@ -514,7 +527,8 @@ class Clusters:
 def _words(budget: Budget) -> str:
     cpus = "no CPU limit" if budget.cpus is None else f"{budget.cpus:g} CPU"
     memory = "no memory limit" if budget.memory is None else f"{budget.memory / 1024**2:g} MB"
-    return f"{cpus} and {memory}"
+    disk = "" if budget.disk is None else f", a disk of {budget.disk / 1024**2:g} MB"
+    return f"{cpus} and {memory}{disk}"
 
 
 def me() -> tuple[int, float]:

@@ -112,7 +112,7 @@ class Injector:
                 during = way.probe(scene, fault, proof_s)
                 if not way.took(fault, before, during):
                     raise CheckFailed(
-                        f"{kind} of {target} took no effect: {before.what} was"
+                        f"{fault.word} of {target} took no effect: {before.what} was"
                         f" {figure(before)} and is {figure(during)}",
                         "it is healed again; the target may be slower than that by itself",
                     )
@@ -153,7 +153,7 @@ class Injector:
             reading = way.probe(scene, fault, _ANSWER_S if left else _SETTLE_S)
             if reading.value is None and not left:
                 raise CheckFailed(
-                    f"{fault.kind} of {fault.target} is healed, but {fault.target} does not answer",
+                    f"{fault.word} of {fault.target} is healed, but {fault.target} does not answer",
                     "see: scalelab status, scalelab logs",
                 )
         return Injected(name, fault, None, None, reading)
@@ -222,7 +222,7 @@ class Injector:
         for fault in self._due(cluster):
             self._undo(name, fault)
             why = "its scalelab is gone" if _orphan(fault) else "its time is over"
-            yield f"healed {fault.kind} of {fault.target} ({name}): {why}"
+            yield f"healed {fault.word} of {fault.target} ({name}): {why}"
         cluster = self._clusters.find(name)
         scene = self._scene(cluster)
         for route in self._astray(cluster):
@@ -288,6 +288,7 @@ class Injector:
             until=None if for_s is None else time.time() + for_s + _PROOF_S,
             owner=me(),
         )
+        way.require(cluster.budget)
         self._must_make_sense(cluster, fault)
         return fault
 
@@ -305,7 +306,7 @@ class Injector:
         if target not in cluster.places:
             if "--" in target:
                 raise UsageError(
-                    f"{kind} takes a node, not the link {target!r}",
+                    f"{kind.replace('_', '-')} takes a node, not the link {target!r}",
                     f"one of {', '.join(cluster.places)}",
                 )
             raise UnknownName(f"node of {cluster.name}", target, cluster.places)
@@ -319,7 +320,7 @@ class Injector:
                 same = fault.target == other.target
             if same:
                 raise UsageError(
-                    f"{other.kind} of {other.target} is on already ({other.id})",
+                    f"{other.word} of {other.target} is on already ({other.id})",
                     f"heal it first: scalelab fault heal {other.id}",
                 )
         nodes = [end for end in links.ends(fault.link) if end != CLIENT]
@@ -356,10 +357,12 @@ def in_healing_order(cluster: Cluster) -> list[ActiveFault]:
 def figure(reading: Reading) -> str:
     """A measured figure for people: "0.4 ms", "1.2 MB/s", "no answer"."""
     if reading.value is None:
-        return "no answer"
-    if reading.key.endswith("_ms"):
-        return units.brief(reading.value / 1000)
-    return units.rate(reading.value)
+        text = reading.said or "no answer"
+    elif reading.key.endswith("_ms"):
+        text = units.brief(reading.value / 1000)
+    else:
+        text = units.rate(reading.value)
+    return text if reading.free is None else f"{text} ({units.size(reading.free)} free)"
 
 
 def _words(fault: ActiveFault) -> set[str]:

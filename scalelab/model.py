@@ -17,15 +17,26 @@ class Budget:
     ----------
     cpus : share of one core (0.2 = 20%), None for no limit.
     memory : bytes, None for no limit.
+    disk : bytes of a file system of its own, which is held in memory; None for the machine's.
     """
 
     cpus: float | None = 0.2
     memory: int | None = 256 * 1024**2
+    disk: int | None = None
+
+    @property
+    def held(self) -> int | None:
+        """Bytes the kernel may charge to the node: what is on its own disk is memory too."""
+        return None if self.memory is None else self.memory + (self.disk or 0)
 
     def times(self, scale: float) -> Budget:
         """The budget of a machine so many times as large."""
+
+        def scaled(size: int | None) -> int | None:
+            return None if size is None else int(size * scale)
+
         cpus = None if self.cpus is None else self.cpus * scale
-        return Budget(cpus, None if self.memory is None else int(self.memory * scale))
+        return Budget(cpus, scaled(self.memory), scaled(self.disk))
 
 
 @dataclass(frozen=True)
@@ -256,6 +267,11 @@ class ActiveFault:
     until: float | None
     owner: tuple[int, float] | None
 
+    @property
+    def word(self) -> str:
+        """Its kind as people write it ("fill-disk")."""
+        return self.kind.replace("_", "-")
+
 
 @dataclass(frozen=True)
 class Route:
@@ -286,12 +302,16 @@ class Reading:
     ----------
     key : the name of the figure with its unit ("round_trip_ms"), as in documents.
     what : the same for people ("round trip, median of 9").
-    value : None where no answer came in time.
+    value : None where no answer came in time, or the server refused.
+    said : the server's own words where it refused.
+    free : bytes left on the node's disk, where that was looked at.
     """
 
     key: str
     what: str
     value: float | None
+    said: str = ""
+    free: int | None = None
 
 
 @dataclass(frozen=True)

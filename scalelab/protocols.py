@@ -107,6 +107,18 @@ class Service(Protocol):
         Seconds until the leader knows that it has arrived, None when it does not in time.
         """
 
+    def spill(self, place: Place, patience_s: float) -> tuple[float | None, str]:
+        """Have the server write to its disk; changes no data.
+
+        Parameters
+        ----------
+        patience_s : seconds after which the answer is given up.
+
+        Returns
+        -------
+        The seconds it took, or None and the server's words; "" where it does not answer.
+        """
+
     def upstream(self, place: Place) -> Address | None:
         """The address a follower copies from just now; None where it does not, or of a leader."""
 
@@ -119,8 +131,8 @@ class Runtime(Protocol):
 
     name: str
 
-    def check(self, topology: Topology) -> None:
-        """Raise EnvironmentLacks where this topology cannot run here."""
+    def check(self, topology: Topology, budget: Budget) -> None:
+        """Raise EnvironmentLacks where this topology, with this budget a node, cannot run here."""
 
     def reserve(
         self, cluster: str, topology: Topology, budget: Budget, password: str, ports: Sequence[int]
@@ -147,6 +159,15 @@ class Runtime(Protocol):
 
     def resume(self, place: Place, handle: Handle) -> None:
         """Let a frozen node go on; harmless for any other."""
+
+    def fill(self, place: Place) -> None:
+        """Leave no space on the node's own disk (``Budget.disk``), and nowhere else."""
+
+    def free(self, place: Place) -> None:
+        """Give the space back that ``fill`` took; harmless where it took none."""
+
+    def space(self, place: Place) -> int:
+        """Bytes left on the node's own disk."""
 
     def host_address(self, cluster: str) -> str:
         """The address under which nodes reach this machine.
@@ -190,6 +211,12 @@ class Scene(Protocol):
     def resume(self, node: str) -> None:
         """Let a frozen node go on; harmless for any other."""
 
+    def fill(self, node: str) -> None:
+        """Leave no space on a node's own disk."""
+
+    def free(self, node: str) -> None:
+        """Give the space back and wait until the node serves; harmless when none was taken."""
+
     def impair(self, link: str) -> None:
         """Send a link through a relay that does what all faults of the link ask for."""
 
@@ -201,6 +228,9 @@ class Scene(Protocol):
 
     def throughput(self, link: str, size: int, patience_s: float) -> Reading:
         """How many bytes a second go over a link, by one transfer of ``size`` bytes."""
+
+    def write(self, node: str, patience_s: float) -> Reading:
+        """How long a write to a node's own disk takes its server, and what is left there."""
 
 
 class Fault(Protocol):
@@ -214,6 +244,9 @@ class Fault(Protocol):
 
     def check(self, options: Mapping[str, float]) -> None:
         """Raise UsageError where options do not go together."""
+
+    def require(self, budget: Budget) -> None:
+        """Raise UsageError where nodes with this budget cannot have it."""
 
     def apply(self, scene: Scene, fault: ActiveFault) -> None:
         """Do it."""

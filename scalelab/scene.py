@@ -16,7 +16,8 @@ from scalelab.model import CLIENT, Address, Cluster, Reading, Route
 from scalelab.protocols import Fault, Service
 
 _SETTLE_S = 30.0
-"""How long a follower may take to go over to another way, in seconds."""
+"""How long a follower may take to go over to another way, or a server to recover, in seconds."""
+_ANSWER_S = 2.0
 
 
 class Scene:
@@ -59,6 +60,26 @@ class Scene:
         cluster = self._cluster()
         runtime = self._clusters.runtime(cluster.runtime)
         runtime.resume(cluster.places[node], cluster.handles[node])
+
+    def fill(self, node: str) -> None:
+        cluster = self._cluster()
+        self._clusters.runtime(cluster.runtime).fill(cluster.places[node])
+
+    def free(self, node: str) -> None:
+        cluster = self._cluster()
+        place = cluster.places[node]
+        self._clusters.runtime(cluster.runtime).free(place)
+        if node in cluster.stopped:
+            return
+        deadline = time.monotonic() + _SETTLE_S
+        # A server that could not write its log has ended, or is just starting over.
+        while not self._services[place.node.service].exchange(place, 1, 1, _ANSWER_S):
+            self.start(node)
+            if time.monotonic() > deadline:
+                raise EnvironmentLacks(
+                    f"{node} has space again and does not answer", f"see: scalelab logs {node}"
+                )
+            time.sleep(0.05)
 
     # --- links -------------------------------------------------------------------------------
 
@@ -196,6 +217,14 @@ class Scene:
             seconds = service.propagate(place, cluster.places, size, patience_s)
         value = None if seconds is None else size / seconds
         return Reading("throughput_bytes_per_s", "throughput", value)
+
+    def write(self, node: str, patience_s: float) -> Reading:
+        cluster = self._cluster()
+        place = cluster.places[node]
+        free = self._clusters.runtime(cluster.runtime).space(place)
+        seconds, said = self._services[place.node.service].spill(place, patience_s)
+        value = None if seconds is None else 1000 * seconds
+        return Reading("write_ms", "a write to its disk", value, said, free)
 
     def _cluster(self) -> Cluster:
         return self._clusters.find(self._name)

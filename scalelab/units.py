@@ -1,4 +1,4 @@
-"""Durations and rates as people write them."""
+"""Durations, rates and sizes as people write them."""
 
 from __future__ import annotations
 
@@ -84,6 +84,16 @@ def rate(value: float) -> str:
             return f"{value:.3g} {unit}"
         value /= 1000
     return f"{value:.3g} GB/s"
+
+
+def size(count: float) -> str:
+    """Bytes for people, of 1024 each: "256 MB", "1.5 kB"."""
+    unit = "B"
+    for larger in ("kB", "MB", "GB"):
+        if count < 1024:
+            break
+        count, unit = count / 1024, larger
+    return f"{count:.0f} {unit}" if count >= 10 or count == int(count) else f"{count:.1f} {unit}"
 
 
 def brief(value: float) -> str:

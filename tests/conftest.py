@@ -39,7 +39,7 @@ def skip_or_fail(what: str, reason: str) -> None:
 
 
 def leftovers(folder: Path, patience_s: float = 10.0) -> list[str]:
-    """What of this state folder still exists: processes, control groups, folders, containers.
+    """What of this state folder still exists: processes, groups, folders, mounts, containers.
 
     A helper of Python's own (multiprocessing's resource tracker) ends a moment after the tool, by
     itself: only what is there to stay is left over.
@@ -58,6 +58,8 @@ def _existing(folder: Path) -> list[str]:
     found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/scalelab-{state_id}")]
     found += [str(path) for path in [*folder.glob("nodes"), *folder.glob("links")]]
     found += [str(path) for path in folder.glob("clusters/*")]
+    mounts = (disk.mountpoint for disk in psutil.disk_partitions(all=True))
+    found += [f"mount {path}" for path in mounts if path.startswith(f"{folder.resolve()}/")]
     return found + _docker_leftovers(state_id)
 
 

@@ -105,6 +105,7 @@ def bench(
     runtime: options.Runtime = "auto",
     cpus: options.Cpus = options.DEFAULT_CPUS,
     memory: options.Memory = options.DEFAULT_MEMORY,
+    disk: options.Disk = options.DEFAULT_DISK,
     json: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="Write the run; - for stdout.")
     ] = None,
@@ -164,7 +165,7 @@ def bench(
         rounds=running.rounds(rounds, quick),
         quick=quick,
         runtime=runtime,
-        budget=options.budget(cpus, memory),
+        budget=options.budget(cpus, memory, disk),
         workers=number,
         scheduler=scheduler,
         faults=tuple(fault or ()),

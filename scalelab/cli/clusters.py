@@ -41,6 +41,7 @@ def up(
     param: options.Params = None,
     cpus: options.Cpus = options.DEFAULT_CPUS,
     memory: options.Memory = options.DEFAULT_MEMORY,
+    disk: options.Disk = options.DEFAULT_DISK,
     json: options.Json = False,
 ) -> None:
     """Bring a topology up and wait until every node answers a real query."""
@@ -48,7 +49,7 @@ def up(
 
     wanted = catalog.topology(topology, options.params(param))
     name = options.cluster_name(name or topology)
-    budget = options.budget(cpus, memory)
+    budget = options.budget(cpus, memory, disk)
     clusters = config.clusters()
     chosen = _runtime_of(clusters, name, runtime) or config.choose_runtime(runtime, [wanted])
     if runtime == "auto":
@@ -200,10 +201,12 @@ def _docker_if_it_answers() -> list[str]:
 
 
 def budget_text(budget: Budget) -> str:
-    """ "0.20 CPU and 256 MB" """
+    """ "0.20 CPU and 256 MB", and a node's own disk where it has one."""
     cpus = "no CPU limit" if budget.cpus is None else f"{budget.cpus:.2f} CPU"
     memory = "no memory limit" if budget.memory is None else output.size(budget.memory)
-    return f"{cpus} and {memory}"
+    if budget.disk is None:
+        return f"{cpus} and {memory}"
+    return f"{cpus}, {memory} and a disk of {output.size(budget.disk)} in memory"
 
 
 def _print_up(cluster: Cluster, reports: list[NodeReport], took_s: float) -> None:
@@ -328,6 +331,7 @@ def _document(cluster: Cluster, reports: list[NodeReport]) -> dict[str, Any]:
         "budget": {
             "cpus": cluster.budget.cpus,
             "memory_bytes": cluster.budget.memory,
+            "disk_bytes": cluster.budget.disk,
             "enforced": cluster.budgeted,
         },
         "nodes": [

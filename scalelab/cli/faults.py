@@ -1,4 +1,4 @@
-"""fault: kill, stop, pause, partition, slow, throttle; list what is on; heal it."""
+"""fault: one command a kind (kill, slow, ...); list what is on; heal it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scalelab.errors import INTERRUPTED
 
 if TYPE_CHECKING:
     from scalelab.injection import Injected
-    from scalelab.model import ActiveFault, FaultOption
+    from scalelab.model import ActiveFault, FaultOption, Reading
     from scalelab.protocols import Fault
 
 _LEAST_S, _MOST_S = 0.5, 86_400.0
@@ -193,7 +193,7 @@ def heal(
     injector = config.injector()
     done = []
     for cluster, fault in injector.chosen(name, what, everything):
-        with output.stderr().status(f"healing {fault.kind} of {fault.target} …"):
+        with output.stderr().status(f"healing {fault.word} of {fault.target} …"):
             healed = injector.heal(cluster, fault)
         if healed is not None:
             done.append(healed)
@@ -216,7 +216,7 @@ def fault_text(fault: ActiveFault) -> str:
     left = "until healed"
     if fault.until is not None:
         left = f"{max(0.0, fault.until - time.time()):.0f} s left"
-    return f"{fault.id} {_kind(fault)} {fault.target} ({words}), {left}"
+    return f"{fault.id} {fault.word} {fault.target} ({words}), {left}"
 
 
 def fault_document(fault: ActiveFault) -> dict[str, Any]:
@@ -227,7 +227,7 @@ def fault_document(fault: ActiveFault) -> dict[str, Any]:
     known = {option.name: option for option in catalog.faults[fault.kind].options}
     return {
         "id": fault.id,
-        "kind": _kind(fault),
+        "kind": fault.word,
         "target": fault.target,
         "link": fault.link or None,
         "inverse": fault.inverse,
@@ -240,20 +240,21 @@ def fault_document(fault: ActiveFault) -> dict[str, Any]:
     }
 
 
-def _kind(fault: ActiveFault) -> str:
-    return fault.kind.replace("_", "-")
-
-
 def _document(done: Injected) -> dict[str, Any]:
     measured = {"before": done.before, "during": done.during, "healed": done.healed}
     return {
         "cluster": done.cluster,
         **fault_document(done.fault),
         "measured": {
-            moment: None if reading is None else {reading.key: reading.value}
+            moment: None if reading is None else _reading(reading)
             for moment, reading in measured.items()
         },
     }
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    free = {} if reading.free is None else {"free_bytes": reading.free}
+    return {reading.key: reading.value, **free, **({"said": reading.said} if reading.said else {})}
 
 
 def _print_injected(done: Injected) -> None:
@@ -262,7 +263,7 @@ def _print_injected(done: Injected) -> None:
 
     fault, console = done.fault, output.stdout()
     words = catalog.faults[fault.kind].words(fault)
-    console.print(f"{_kind(fault)} {fault.target} is on ({fault.id}): {words}", markup=False)
+    console.print(f"{fault.word} {fault.target} is on ({fault.id}): {words}", markup=False)
     if done.before and done.during:
         was, now = figure(done.before), figure(done.during)
         console.print(f"  {done.before.what}: {was} before, {now} now", markup=False)
@@ -280,6 +281,6 @@ def _print_healed(done: Injected, after_s: float) -> None:
     fault, reading = done.fault, done.healed
     console = output.stdout()
     after = units.brief(after_s)
-    console.print(f"{_kind(fault)} {fault.target} is healed; it was on for {after}", markup=False)
+    console.print(f"{fault.word} {fault.target} is healed; it was on for {after}", markup=False)
     if reading is not None:
         console.print(f"  {reading.what}: {figure(reading)} now", markup=False)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from scalelab.model import Budget
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
-_LEAST_MEMORY = 64 * 1024**2
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_LEAST_MIB = {"--memory": 64, "--disk": 128}
 
 
 def complete_topology(incomplete: str) -> list[str]:
@@ -127,6 +127,14 @@ Memory = Annotated[
         "--memory", envvar="SCALELAB_MEMORY", help="Memory one node may use, or none for no limit."
     ),
 ]
+Disk = Annotated[
+    str,
+    typer.Option(
+        "--disk",
+        envvar="SCALELAB_DISK",
+        help="A disk of its own for each node, held in memory (256M), or none for this machine's.",
+    ),
+]
 Duration = Annotated[
     float | None,
     typer.Option(envvar="SCALELAB_DURATION", help="Seconds measured in each slice. Default: 3."),
@@ -149,6 +157,7 @@ Params = Annotated[
 
 DEFAULT_CPUS = "0.2"
 DEFAULT_MEMORY = "256M"
+DEFAULT_DISK = "none"
 
 
 def params(given: list[str] | None) -> dict[str, int | str]:
@@ -167,7 +176,7 @@ def params(given: list[str] | None) -> dict[str, int | str]:
     return read
 
 
-def budget(cpus: str, memory: str) -> Budget:
+def budget(cpus: str, memory: str, disk: str = DEFAULT_DISK) -> Budget:
     """Read what one node may use.
 
     Raises
@@ -176,7 +185,7 @@ def budget(cpus: str, memory: str) -> Budget:
     """
     from scalelab.model import Budget
 
-    return Budget(_cpus(cpus), _memory(memory))
+    return Budget(_cpus(cpus), _size("--memory", memory), _size("--disk", disk))
 
 
 def _cpus(word: str) -> float | None:
@@ -193,15 +202,18 @@ def _cpus(word: str) -> float | None:
     return share
 
 
-def _memory(word: str) -> int | None:
+def _size(option: str, word: str) -> int | None:
     if word == "none":
         return None
-    match = _MEMORY.fullmatch(word.strip())
+    match = _SIZE.fullmatch(word.strip())
     if not match:
-        raise UsageError(f"--memory takes a size, not {word!r}", "for example: --memory 256M")
+        raise UsageError(f"{option} takes a size, not {word!r}", f"for example: {option} 256M")
     count = int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
-    if count < _LEAST_MEMORY:
-        raise UsageError(f"--memory {word} is too little for a server", "it takes 64M or more")
+    least = _LEAST_MIB[option]
+    if count < least * 1024**2:
+        raise UsageError(
+            f"{option} {word} is too little for a server", f"it takes {least}M or more"
+        )
     return count
 
 

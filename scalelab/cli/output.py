@@ -91,16 +91,9 @@ def write(name: str, text: str, hint: str) -> None:
 
 def size(count: int | None) -> str:
     """Bytes for people: "256 MB"."""
-    if count is None:
-        return "-"
-    amount, unit = float(count), "B"
-    for larger in ("kB", "MB", "GB"):
-        if amount < 1024:
-            break
-        amount, unit = amount / 1024, larger
-    return (
-        f"{amount:.0f} {unit}" if amount >= 10 or amount == int(amount) else f"{amount:.1f} {unit}"
-    )
+    from scalelab import units
+
+    return "-" if count is None else units.size(count)
 
 
 def duration(seconds: float | None) -> str:

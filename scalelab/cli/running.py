@@ -162,6 +162,8 @@ def strokes(plan: Plan) -> dict[str, list[Stroke]]:
         if stroke.text not in hit:
             raise UnknownName(f"node of {plan.name}", stroke.target, known)
     for stroke in (each for listed in found.values() for each in listed):
+        if stroke.kind in catalog.faults:
+            catalog.faults[stroke.kind].require(plan.budget)
         if stroke.at_s >= plan.load.duration_s:
             raise UsageError(
                 f"{stroke.text!r} would be after the slice's {plan.load.duration_s:g} s",
@@ -191,7 +193,7 @@ def _faults(clusters: Mapping[str, Cluster]) -> Iterator[str]:
         now = config.ledger().read(cluster.name) or cluster
         for fault in {f.id: f for f in (*cluster.faults, *now.faults)}.values():
             words = catalog.faults[fault.kind].words(fault)
-            yield f"{variant}: {fault.kind} of {fault.target} was on ({words})"
+            yield f"{variant}: {fault.word} of {fault.target} was on ({words})"
 
 
 def pool(plan: Plan) -> Pool | Remote:

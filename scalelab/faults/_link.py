@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scalelab.model import ActiveFault, FaultOption
+from scalelab.model import ActiveFault, Budget, FaultOption
 from scalelab.protocols import Scene
 
 
@@ -17,6 +17,9 @@ class LinkFault:
 
     def check(self, options: Mapping[str, float]) -> None:
         """Any options go together."""
+
+    def require(self, budget: Budget) -> None:
+        """Links between any nodes can have it."""
 
     def apply(self, scene: Scene, fault: ActiveFault) -> None:
         scene.impair(fault.link)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scalelab.model import ActiveFault, FaultOption, Reading
+from scalelab.model import ActiveFault, Budget, FaultOption, Reading
 from scalelab.protocols import Scene
 
 
@@ -17,6 +17,9 @@ class NodeFault:
 
     def check(self, options: Mapping[str, float]) -> None:
         """A node's faults have no options."""
+
+    def require(self, budget: Budget) -> None:
+        """Any node can have it."""
 
     def probe(self, scene: Scene, fault: ActiveFault, patience_s: float) -> Reading:
         return scene.round_trip(fault.target, 3, patience_s)

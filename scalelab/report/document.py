@@ -31,7 +31,7 @@ from scalelab.model import (
 )
 
 SCHEMA = "scalelab.run"
-VERSION = 3
+VERSION = 4
 
 # Where a field's key differs from its name: to name the unit, or to speak plainly.
 _KEYS: Mapping[type, Mapping[str, str]] = {
@@ -40,7 +40,7 @@ _KEYS: Mapping[type, Mapping[str, str]] = {
         "summaries": "variants",
         "noop_ceiling": "noop_ceiling_per_s",
     },
-    Budget: {"cpus": "cpu_cores", "memory": "memory_bytes"},
+    Budget: {"cpus": "cpu_cores", "memory": "memory_bytes", "disk": "disk_bytes"},
     Load: {"rate": "rate_per_s"},
     Stage: {"rate": "rate_per_s"},
     StageSummary: {"offered": "offered_per_s", "achieved": "achieved_per_s"},

@@ -56,7 +56,7 @@ def budget(sweep: Sweep) -> str:
     """What every node may use, but for what is varied."""
     run = sweep.first
     if sweep.parameter == "cpus":
-        return f"every node {words.size(run.budget.memory)}"
+        return f"every node {words.room(run.budget)}"
     return words.budget(run.budget, enforced=sweep.budgeted)
 
 

@@ -111,7 +111,13 @@ def budget(value: Budget, *, enforced: bool) -> str:
     """What every node may use."""
     cpus = "unlimited CPU" if value.cpus is None else f"{value.cpus:.2f} CPU"
     said = "" if enforced or value.cpus is None else " (not enforced here)"
-    return f"every node {cpus}{said}, {size(value.memory)}"
+    return f"every node {cpus}{said}, {room(value)}"
+
+
+def room(value: Budget) -> str:
+    """A node's memory, and its own disk where it has one."""
+    disk = "" if value.disk is None else f", disk of {size(value.disk)} in memory"
+    return f"{size(value.memory)}{disk}"
 
 
 def loop(load: Load) -> str:

@@ -106,8 +106,8 @@ class _V1(_ControlGroups):
             share, period = quota(budget.cpus)
             (cpu / "cpu.cfs_period_us").write_text(str(period))
             (cpu / "cpu.cfs_quota_us").write_text(str(share))
-        if budget.memory is not None:
-            (memory / "memory.limit_in_bytes").write_text(str(budget.memory))
+        if budget.held is not None:
+            (memory / "memory.limit_in_bytes").write_text(str(budget.held))
 
 
 class _V2(_ControlGroups):
@@ -122,8 +122,8 @@ class _V2(_ControlGroups):
         (group,) = self._groups(cluster, node)
         if budget.cpus is not None:
             (group / "cpu.max").write_text("{} {}".format(*quota(budget.cpus)))
-        if budget.memory is not None:
-            (group / "memory.max").write_text(str(budget.memory))
+        if budget.held is not None:
+            (group / "memory.max").write_text(str(budget.held))
 
 
 class _SystemdScopes:
@@ -147,8 +147,8 @@ class _SystemdScopes:
             share, period = quota(budget.cpus)
             percent = f"{100 * share / period:g}%"
             properties += [f"CPUQuotaPeriodSec={period}us", f"CPUQuota={percent}"]
-        if budget.memory is not None:
-            properties.append(f"MemoryMax={budget.memory}")
+        if budget.held is not None:
+            properties.append(f"MemoryMax={budget.held}")
         if properties:
             unit = self._unit(cluster, node)
             _systemctl("set-property", "--runtime", unit, *properties, check=True)

@@ -29,8 +29,8 @@ def host_settings(place: Place, image: Image) -> dict[str, Any]:
     return {
         "port_bindings": {image.port: (place.client.host, place.client.port)},
         # The same figure for memory and swap together means no swap.
-        "mem_limit": memory,
-        "memswap_limit": memory,
+        "mem_limit": place.budget.held,
+        "memswap_limit": place.budget.held,
         # Whatever the budget counts may be shared memory: no second, smaller limit.
         "shm_size": memory or _SHM_BYTES,
         "cap_drop": ["ALL"],

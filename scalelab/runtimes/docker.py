@@ -15,9 +15,27 @@ from docker.errors import NotFound
 from docker.types import Mount
 
 from scalelab.errors import EnvironmentLacks
-from scalelab.model import Address, Budget, Handle, Launch, NodeState, Place, Places, Topology
+from scalelab.model import (
+    Address,
+    Budget,
+    Handle,
+    Image,
+    Launch,
+    NodeState,
+    Place,
+    Places,
+    Topology,
+)
 from scalelab.protocols import Service
-from scalelab.runtimes import boot, budgets, container, container_memory, image_choice
+from scalelab.runtimes import (
+    boot,
+    budgets,
+    container,
+    container_disk,
+    container_memory,
+    disks,
+    image_choice,
+)
 from scalelab.runtimes.daemon import connect, remote_host, translated
 from scalelab.runtimes.labelled import Labelled, unless_gone
 
@@ -59,14 +77,19 @@ class DockerRuntime:
 
     # --- can it run here -----------------------------------------------------------------------
 
-    def check(self, topology: Topology) -> None:
+    def check(self, topology: Topology, budget: Budget) -> None:
         """Make sure that the daemon answers and has every image; pull what is missing.
 
         Raises
         ------
-        EnvironmentLacks : there is no daemon, or an image cannot be had.
+        EnvironmentLacks : there is no daemon, its memory is too little for the nodes' own disks, or
+            an image cannot be had.
         """
         self._linux_only(self._connected())
+        if budget.disk is not None:
+            with translated("asking how much memory the Docker host has"):
+                memory = int(self._connected().info()["MemTotal"])
+            disks.must_fit(budget.disk, len(topology.nodes), memory)
         for service in sorted({node.service for node in topology.nodes}):
             self._image(service)
 
@@ -142,6 +165,9 @@ class DockerRuntime:
         api, name = self._connected().api, self._mine.container(place)
         with translated(f"starting {place.node.name}"):
             found = self._inspect(place)
+            if place.budget.disk is not None:
+                labels, image = self._mine.labels(place.cluster), self._image(place.node.service)
+                container_disk.hold(api, *self._disk(place), image, labels)
             if found is None:
                 self._create(place)
             if found is None or not found["State"]["Running"]:
@@ -212,6 +238,21 @@ class DockerRuntime:
             if found is not None and found["State"]["Paused"]:
                 with unless_gone():
                     api.unpause(self._mine.container(place))
+
+    def fill(self, place: Place) -> None:
+        """Leave no space in the node's volume in memory."""
+        with translated(f"filling the disk of {place.node.name}"):
+            container_disk.fill(self._connected().api, *self._disk(place))
+
+    def free(self, place: Place) -> None:
+        """Give the space back; harmless where none was taken."""
+        with translated(f"freeing the disk of {place.node.name}"):
+            container_disk.free(self._connected().api, *self._disk(place))
+
+    def space(self, place: Place) -> int:
+        """Bytes left in the node's volume in memory."""
+        with translated(f"looking at the disk of {place.node.name}"):
+            return container_disk.space(self._connected().api, *self._disk(place))
 
     def host_address(self, cluster: str) -> str:
         """The gateway of the cluster's network, by which containers reach this machine.
@@ -349,6 +390,9 @@ class DockerRuntime:
         service, network = self._service(place.node.service), self._mine.network(place.cluster)
         image, name = service.image, self._image(place.node.service)
         settings = self._connected().images.get(name).attrs.get("Config") or {}
+        volumes = set(settings.get("Volumes") or ())
+        if place.budget.disk is not None:
+            volumes.add(image.volume)
         # Without an init of Docker's: the boot script becomes the server, which as pid 1 takes
         # its own signals and reaps its children, as in the official images.
         api.create_container(
@@ -363,7 +407,7 @@ class DockerRuntime:
             labels=self._mine.labels(place.cluster, place.node.name),
             host_config=api.create_host_config(
                 network_mode=network,
-                mounts=[self._volume(path, place) for path in settings.get("Volumes") or ()],
+                mounts=[self._volume(path, place) for path in volumes],
                 **container.host_settings(place, image),
             ),
             networking_config=api.create_networking_config(
@@ -373,8 +417,14 @@ class DockerRuntime:
         )
 
     def _volume(self, path: str, place: Place) -> Mount:
+        labels, image = self._mine.labels(place.cluster), self._service(place.node.service).image
+        if place.budget.disk is not None and path == image.volume:
+            return container_disk.volume(*self._disk(place), labels)
         # As the image's own declaration would make it, but with our label to find it by.
-        return Mount(path, None, labels=self._mine.labels(place.cluster, place.node.name))
+        return Mount(path, None, labels=labels)
+
+    def _disk(self, place: Place) -> tuple[str, Place, Image]:
+        return self._mine.disk(place), place, self._service(place.node.service).image
 
     def _inspect(self, place: Place) -> dict[str, Any] | None:
         try:

@@ -39,6 +39,10 @@ class Labelled:
         """The name of a node's container."""
         return f"{self.network(place.cluster)}-{place.node.name}"
 
+    def disk(self, place: Place) -> str:
+        """The name of a node's own disk: of the volume, and of the container that holds it."""
+        return f"{self.container(place)}-disk"
+
     def labels(self, cluster: str, node: str = "") -> dict[str, str]:
         """The labels of what a cluster shares, or (``node``) of a node's container."""
         shared = {"scalelab.state": self.state_id, "scalelab.cluster": cluster}

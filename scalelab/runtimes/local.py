@@ -1,6 +1,7 @@
 """Nodes as local processes of pip-installed server binaries.
 
-A node lives in ``<state>/nodes/<cluster>/<node>``: ``conf`` (launch files), ``data``, ``log``.
+A node lives in ``<state>/nodes/<cluster>/<node>``: ``conf`` (launch files), ``data``, ``log``. With
+a disk of its own that is mounted at ``disk`` there, and the data are on it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from scalelab.model import (
     Topology,
 )
 from scalelab.protocols import Service
-from scalelab.runtimes import boot, budgets, processes
+from scalelab.runtimes import boot, budgets, disks, processes
 
 _STOP_PATIENCE_S = 10.0
 _HOST = "127.0.0.1"
@@ -55,7 +56,9 @@ class LocalRuntime:
         self._budgets = budgets.find(state_id)
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
-    def check(self, topology: Topology) -> None:
+    def check(self, topology: Topology, budget: Budget) -> None:
+        if budget.disk is not None:
+            disks.check(budget.disk, len(topology.nodes))
         for name in {node.service for node in topology.nodes}:
             folder = Path(self._services[name].binaries())
             if not folder.is_dir():
@@ -78,7 +81,7 @@ class LocalRuntime:
                 client=address,
                 peer=address,
                 bind=address,
-                data_dir=str(folder / "data"),
+                data_dir=str(folder / ("data" if budget.disk is None else "disk/data")),
                 conf_dir=str(folder / "conf"),
                 password=password,
                 budget=budget,
@@ -98,6 +101,7 @@ class LocalRuntime:
                 f"port {place.bind.port} of {place.node.name} is taken by another program",
                 "end that program, or take the cluster down and up again",
             )
+        self._mount(place)
         self.configure(place, launch)
         enter = self._budgets.enter(place.cluster, place.node.name) if self._budgets else []
         command = [*enter, *unprivileged(), "sh", f"{place.conf_dir}/boot.sh"]
@@ -126,7 +130,7 @@ class LocalRuntime:
 
     def limit(self, place: Place) -> bool:
         if self._budgets is None:
-            return place.budget == Budget(None, None)
+            return place.budget.cpus is None and place.budget.memory is None
         self._budgets.limit(place.cluster, place.node.name, place.budget)
         return True
 
@@ -154,6 +158,15 @@ class LocalRuntime:
         for process in self._members(place):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.resume()
+
+    def fill(self, place: Place) -> None:
+        disks.fill(self._folder(place) / "disk", place.budget.disk or 0)
+
+    def free(self, place: Place) -> None:
+        disks.free(self._folder(place) / "disk")
+
+    def space(self, place: Place) -> int:
+        return disks.space(self._folder(place) / "disk")
 
     def host_address(self, cluster: str) -> str:
         return _HOST
@@ -192,6 +205,7 @@ class LocalRuntime:
         self._hunt(lambda: [*processes.working_in(folder, names), *self._grouped(cluster)])
         if self._budgets:
             self._budgets.remove(cluster)
+        disks.unmount_below(folder)
         if folder.exists():
             shutil.rmtree(folder)
         with contextlib.suppress(OSError):
@@ -205,6 +219,15 @@ class LocalRuntime:
 
     def _folder(self, place: Place) -> Path:
         return self._nodes / place.cluster / place.node.name
+
+    def _mount(self, place: Place) -> None:
+        if place.budget.disk is None:
+            return
+        folder = self._folder(place)
+        if (folder / "conf/prepared").exists() and not disks.is_mounted(folder / "disk"):
+            raise disks.gone(place)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        disks.mount(folder / "disk", place.budget.disk)
 
     def _environment(self, place: Place) -> dict[str, str]:
         # Variables such as PGHOST of the user's own work must not steer our servers.

@@ -22,6 +22,7 @@ _LEAST_CONNECT_S = 2  # the client library takes no less
 # Not transactional: no transaction to wait for that a synchronous replica would have to confirm.
 _EMIT = "SELECT pg_logical_emit_message(false, 'scalelab', repeat('x', %s), true)"
 _ARRIVED = "SELECT flush_lsn >= %s::pg_lsn FROM pg_stat_replication WHERE application_name = %s"
+_SPILL = "SELECT count(*) FROM generate_series(1, 50000)"
 _RECEIVER = "SELECT sender_host, sender_port FROM pg_stat_wal_receiver WHERE status = 'streaming'"
 
 
@@ -63,6 +64,29 @@ def propagate(place: Place, peers: Places, size: int, patience_s: float) -> floa
     except psycopg.Error:
         pass
     return None
+
+
+def spill(place: Place, patience_s: float) -> tuple[float | None, str]:
+    """See ``protocols.Service.spill``: a result that is too large for its memory goes to a file.
+
+    So it can be asked of a replica too, and writes no WAL: on a full disk that might be the last
+    straw, from which the server ends.
+    """
+    import psycopg
+
+    try:
+        with (
+            sql.connect(place, _whole(patience_s)) as session,
+            _cut_off(session, patience_s),
+        ):
+            session.execute("SET work_mem = '64kB'")
+            began = time.perf_counter()
+            session.execute(_SPILL).fetchone()
+            return time.perf_counter() - began, ""
+    except psycopg.errors.DiskFull as error:
+        return None, str(error.diag.message_primary).rpartition(": ")[2]  # without the file
+    except psycopg.Error:
+        return None, ""
 
 
 def upstream(place: Place) -> Address | None:

@@ -115,6 +115,15 @@ class Postgres:
             "max_slot_wal_keep_size": "1GB",
             "log_line_prefix": "%m [%p] ",
         }
+        if place.budget.disk is not None:
+            # What is kept of the log by itself must leave room for the data.
+            quarter = f"{max(32, place.budget.disk // 4 // _MIB)}MB"  # two segments at least
+            settings |= {
+                "max_wal_size": quarter,
+                "min_wal_size": "32MB",
+                "wal_keep_size": quarter,
+                "max_slot_wal_keep_size": quarter,
+            }
         if place.node.follows is not None:
             primary = peers[place.node.follows].peer
             passfile = _conninfo_quote(f"{place.conf_dir}/pgpass")
@@ -221,6 +230,9 @@ class Postgres:
 
     def propagate(self, place: Place, peers: Places, size: int, patience_s: float) -> float | None:
         return _postgres_probe.propagate(place, peers, size, patience_s)
+
+    def spill(self, place: Place, patience_s: float) -> tuple[float | None, str]:
+        return _postgres_probe.spill(place, patience_s)
 
     def upstream(self, place: Place) -> Address | None:
         return _postgres_probe.upstream(place)

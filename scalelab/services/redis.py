@@ -65,7 +65,9 @@ class Redis:
         text = "".join(f"{name} {_quote(value)}\n" for name, value in directives.items())
         # The same protocol comes under two names; whichever is there serves.
         find = 'exec "$(command -v valkey-server || command -v redis-server)" "$0"'
-        return Launch(run=("sh", "-c", find, conf), files={"cache.conf": text})
+        # Saved at somebody's wish (``SAVE``): one that persists nothing starts empty all the same.
+        stale = () if directives["save"] else (f"{place.data_dir}/dump.rdb",)
+        return Launch(run=("sh", "-c", find, conf), files={"cache.conf": text}, stale=stale)
 
     def received(self, place: Place) -> int | None:
         return None
@@ -111,6 +113,20 @@ class Redis:
 
     def propagate(self, place: Place, peers: Places, size: int, patience_s: float) -> float | None:
         return None  # no cache follows another
+
+    def spill(self, place: Place, patience_s: float) -> tuple[float | None, str]:
+        import redis
+
+        try:
+            with _connect(place, patience_s) as client:
+                client.ping()
+                began = time.perf_counter()
+                client.save()
+                return time.perf_counter() - began, ""
+        except redis.ResponseError:
+            return None, "its data cannot be saved"  # why is in its log alone
+        except redis.RedisError:
+            return None, ""
 
     def upstream(self, place: Place) -> Address | None:
         return None

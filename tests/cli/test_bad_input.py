@@ -80,7 +80,10 @@ _WRONG = [
     (["fault", "slow", "primary", "--latency", "10ms", "--jitter", "11ms"], 2, "more than"),
     (["fault", "throttle", "primary", "--rate", "10"], 2, "bytes a second"),
     (["fault", "throttle", "primary", "--rate", "10B"], 2, "out of range"),
-    (["fault", "fill-disk", "primary"], 4, "no file system of their own"),
+    (["fault", "fill-disk", "primary"], 2, "no cluster is up"),
+    (["bench", "sharding", "--fault", "fill-disk primary @1s"], 2, "--disk 256M"),
+    (["up", "single", "--disk", "1M"], 2, "takes 128M or more"),
+    (["up", "single", "-r", "local", "--disk", "9999T"], 4, "too much"),
     (["fault", "heal"], 2, "no fault is on"),
     (["fault", "heal", "f1", "--all"], 2, "exclude each other"),
 ]

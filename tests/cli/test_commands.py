@@ -98,7 +98,7 @@ def test_documents_and_up_again(run: Run, read_json: ReadJson) -> None:
     arguments = ["up", "replication", "-r", "local", "-p", "replicas=1"]
     first = _document(run(*arguments, "--json").stdout, "up")
     assert set(first) == {"schema", "version", *_CLUSTER}
-    assert first["budget"] == {"cpus": 0.2, "memory_bytes": 256 * 1024**2} | {
+    assert first["budget"] == {"cpus": 0.2, "memory_bytes": 256 * 1024**2, "disk_bytes": None} | {
         "enforced": first["budget"]["enforced"]
     }
     primary, replica = first["nodes"]

@@ -31,6 +31,11 @@ _KINDS = (
 )
 
 
+def owns_disks(runtime: str) -> bool:
+    """Whether nodes can have disks of their own here."""
+    return runtime == "docker" or os.geteuid() == 0
+
+
 def _begin(state: Path, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "scalelab", *arguments],
@@ -51,7 +56,8 @@ def test_killed_at_any_moment(run: Callable[..., object], state: Path, runtime: 
         if kind == "bench":
             command, longest = ["bench", "caching", "--quick", "-r", runtime], 12.0
         elif kind == "up":
-            command, longest = ["up", topology, "-r", runtime], 2.0
+            disk = ["--disk", "256M"] if owns_disks(runtime) and drawn.random() < 0.5 else []
+            command, longest = ["up", topology, "-r", runtime, *disk], 2.0
         else:
             run("up", topology, "-r", runtime)
             command, longest = ["down"], 0.8

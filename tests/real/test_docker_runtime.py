@@ -314,7 +314,7 @@ def test_an_image_that_cannot_be_had(new_lab: Callable[..., Lab]) -> None:
     with pytest.raises(
         EnvironmentLacks, match="image localhost:1/no/such:image cannot be had"
     ) as e:
-        lab.runtime.check(CACHE)
+        lab.runtime.check(CACHE, Budget())
     assert "scalelab images build" in e.value.hint
     assert "SCALELAB_REDIS_IMAGE" in e.value.hint
     usable, why = lab.runtime.usable(CACHE)
@@ -333,7 +333,7 @@ def test_no_daemon(
         assert not usable
         assert "no Docker daemon answers" in why
         with pytest.raises(EnvironmentLacks, match="no Docker daemon answers"):
-            lab.runtime.check(CACHE)
+            lab.runtime.check(CACHE, Budget())
 
 
 def test_an_image_with_an_entrypoint_and_root(
@@ -347,7 +347,7 @@ def test_an_image_with_an_entrypoint_and_root(
     daemon.images.build(fileobj=io.BytesIO(text.encode()), tag=tag, rm=True, forcerm=True)
     try:
         lab = new_lab({"redis": tag})
-        lab.runtime.check(CACHE)
+        lab.runtime.check(CACHE, Budget())
         cache = lab.up("c", CACHE)["cache"]
         assert lab.inspect(cache)["Config"]["Image"] == tag
         lab.runtime.remove("c")

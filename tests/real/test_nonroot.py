@@ -155,3 +155,6 @@ def test_what_an_ordinary_user_is_told(as_nobody: AsNobody) -> None:
     assert "(not enforced here)" in bench.stdout
     assert "CPU budgets are not enforced here" in " ".join(bench.stdout.split())
     assert "scalelab doctor" in bench.stderr.splitlines()[-1]
+    disk = as_nobody("up", "single", "-r", "local", "--disk", "256M", code=4)
+    assert "only root may mount" in disk.stderr
+    assert "use --runtime docker" in disk.stderr

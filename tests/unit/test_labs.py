@@ -115,6 +115,7 @@ LAB = Lab("T", "Q?", "read", (
 
 def test_a_larger_machine_has_more_of_everything_it_has():
     assert Budget(0.2, 1000).times(2) == Budget(0.4, 2000)
+    assert Budget(0.2, 1000, 500).times(2) == Budget(0.4, 2000, 1000)
     assert Budget(None, None).times(4) == Budget(None, None)
 
 

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from scalelab import catalog
-from scalelab.errors import EnvironmentLacks, UsageError
-from scalelab.model import Reading
+from scalelab.errors import UsageError
+from scalelab.model import Budget, Reading
 from tests.unit.test_ledger import FAULT
 
 
@@ -29,15 +29,32 @@ def test_every_kind_says_what_it_is(kind):
     assert bool(way.impairment(fault(kind))) == way.on_link
 
 
-@pytest.mark.parametrize("kind", sorted({*catalog.faults} - {"fill_disk"}))
+@pytest.mark.parametrize("kind", list(catalog.faults))
 def test_the_defaults_of_a_kind_are_possible(kind):
     way = catalog.faults[kind]
     way.check({option.name: option.default for option in way.options})
 
 
-def test_a_full_disk_is_refused_not_faked():
-    with pytest.raises(EnvironmentLacks, match="no file system of their own"):
-        catalog.faults["fill_disk"].check({})
+def test_the_disk_of_the_machine_is_never_filled():
+    with pytest.raises(UsageError, match="must not be filled"):
+        catalog.faults["fill_disk"].require(Budget())
+    catalog.faults["fill_disk"].require(Budget(disk=1024**3))
+
+
+@pytest.mark.parametrize(
+    ("value", "said", "free", "took"),
+    [
+        (None, "no space", 0, True),
+        (None, "", 4096, True),
+        (None, "no space", 9e7, True),
+        (None, "", 9e7, False),
+        (3.0, "", 0, False),
+    ],
+)
+def test_a_disk_is_full_when_a_write_is_refused(value, said, free, took):
+    before = Reading("write_ms", "write", 3.0, free=90_000_000)
+    now = Reading("write_ms", "write", value, said, int(free))
+    assert catalog.faults["fill_disk"].took(fault("fill_disk", link=""), before, now) == took
 
 
 @pytest.mark.parametrize("kind", ["kill", "stop", "pause", "partition"])

@@ -68,9 +68,9 @@ VARIANT_KEYS = [
 
 def test_schema_is_pinned(replication):
     built = document.build(replication)
-    assert (built["schema"], built["version"]) == ("scalelab.run", 3)
+    assert (built["schema"], built["version"]) == ("scalelab.run", 4)
     assert list(built) == KEYS
-    assert list(built["budget"]) == ["cpu_cores", "memory_bytes"]
+    assert list(built["budget"]) == ["cpu_cores", "memory_bytes", "disk_bytes"]
     assert list(built["load"]) == [
         "clients",
         "rate_per_s",
@@ -142,7 +142,7 @@ def test_figures_keep_their_type(replication):
         ('{"schema": "scalelab.run", "version": true}', "version True"),
         ('{"schema": "scalelab.run"}', "version None"),
         ('{"schema": "scalelab.run", "version": 2}', "version 2"),
-        ('{"schema": "scalelab.run", "version": 3}', "lab is missing"),
+        ('{"schema": "scalelab.run", "version": 4}', "lab is missing"),
         ('{"x": NaN}', "NaN"),
         ('{"x": 1e999}', "too large"),
     ],
