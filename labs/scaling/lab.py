@@ -39,6 +39,6 @@ LAB = Lab(
             "stale_share",
         ),
     ),
-    duration_s=1.5,
+    duration_s=1,
     prices="prices.toml",
 )

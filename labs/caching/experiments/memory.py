@@ -12,7 +12,7 @@ LAB = Lab(
     title="Caching: too little memory",
     question="A cache has room for some pages. What should it throw out, and what is that worth?",
     counted="read",
-    duration_s=2,
+    duration_s=1.5,
     variants=(
         _variant("random", "allkeys-random"),
         _variant("lru", "allkeys-lru"),

@@ -8,6 +8,7 @@ LAB = Lab(
     title="Caching: the cache is gone",
     question="The cache is killed for a second and comes back empty. What do readers notice?",
     counted="read",
+    duration_s=2.5,
     variants=(
         Variant("unharmed", "caching", "product_page", options={"cache": True}),
         Variant("no-fallback", "caching", "product_page", options={"cache": True}, faults=_KILL),

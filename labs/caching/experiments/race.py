@@ -8,6 +8,7 @@ LAB = Lab(
     title="Caching: the stale set",
     question="A reader is slow to fill the cache. Does a changed page stay old, and what cures it?",
     counted="read",
+    duration_s=2,
     variants=(
         Variant("race", "caching", "raced_page", options=_SLOW),
         Variant("cure", "caching", "raced_page", options={**_SLOW, "fill": "newer"}),

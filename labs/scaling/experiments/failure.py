@@ -8,6 +8,7 @@ LAB = Lab(
     title="A machine dies",
     question="One of four machines dies in the middle, or the one large machine: who still reads?",
     counted="read",
+    duration_s=2,
     variants=(
         Variant(
             "one-large",
@@ -32,7 +33,7 @@ LAB = Lab(
     ),
     predictions=(
         Prediction(
-            "Of 3 s, for how long will the large machine not read?",
+            "Of 2 s, for how long will the large machine not read?",
             "one-large",
             "unavailable_s",
             "s",

@@ -32,5 +32,5 @@ LAB = Lab(
         Prediction("How many times the reads will the router give?", "router", "ratio"),
         Prediction("How long will a typical read (p50) take through it?", "router", "p50_ms"),
     ),
-    duration_s=2,
+    duration_s=1.5,
 )

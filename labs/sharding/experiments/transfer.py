@@ -13,6 +13,7 @@ LAB = Lab(
     title="Sharding: transfers",
     question="Is the sum of all balances kept when coordinators die between two shards?",
     counted="transfer",
+    duration_s=2,
     variants=(
         _variant("two-commits", commit="apart"),
         _variant("two-phase", commit="two-phase"),
