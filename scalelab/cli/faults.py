@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
 from scalelab.cli import config, options, output
 from scalelab.errors import INTERRUPTED
@@ -23,16 +26,35 @@ _FLAG = "flag"
 
 def register(app: typer.Typer) -> None:
     """Add this module's command group: a command for each kind of fault, and two more."""
-    from scalelab import catalog
-
     group = typer.Typer(
-        no_args_is_help=True, help="Break a node or a link, prove it, and heal it again."
+        cls=_Kinds,
+        no_args_is_help=True,
+        help="Break a node or a link, prove it, and heal it again.",
     )
-    for kind, way in catalog.faults.items():
-        group.command(kind.replace("_", "-"), help=way.summary)(_command(kind, way))
     group.command("list")(list_faults)
     group.command()(heal)
     app.add_typer(group, name="fault")
+
+
+class _Kinds(TyperGroup):
+    """Looks for the kinds of fault when they are asked for: the help of all else needs none."""
+
+    @functools.cached_property
+    def _kinds(self) -> dict[str, Any]:
+        from scalelab import catalog
+
+        made = typer.Typer()
+        for kind, way in catalog.faults.items():
+            made.command(kind.replace("_", "-"), help=way.summary)(_command(kind, way))
+        return dict(get_group(made).commands)
+
+    @property
+    def commands(self) -> MutableMapping[str, Any]:
+        return {**self._kinds, **self._others}
+
+    @commands.setter
+    def commands(self, others: MutableMapping[str, Any]) -> None:
+        self._others = others
 
 
 def _command(kind: str, way: Fault) -> Callable[..., None]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from scalelab.errors import UsageError
-from scalelab.model import Stage
+
+if TYPE_CHECKING:
+    from scalelab.model import Stage
 
 MAX_STAGES = 20
 _MAX_RATE = 1e7
@@ -44,6 +47,8 @@ def parse(text: str) -> tuple[float, tuple[Stage, ...]]:
 
 
 def _stage(text: str) -> Stage:
+    from scalelab.model import Stage
+
     rate, colon, seconds = text.partition(":")
     if not colon:
         raise UsageError(f"the stage {text.strip()!r} of --rate has no seconds", _STAGED)

@@ -11,6 +11,8 @@ import pytest
 
 from tests.conftest import Run, environment
 
+# Of the project itself: what defines some dozen dataclasses, and what looks for plugins.
+_OWN = {"scalelab.model", "scalelab.catalog"}
 _HEAVY = {
     "docker",
     "psycopg",
@@ -39,7 +41,7 @@ from scalelab.cli.app import main
 try:
     main()
 finally:
-    loaded = sorted({name.partition(".")[0] for name in sys.modules})
+    loaded = sorted({*sys.modules, *(name.partition(".")[0] for name in sys.modules)})
     print(json.dumps(loaded), file=sys.stderr)
 """
 
@@ -61,6 +63,10 @@ def _loaded(folder: Path, *arguments: str) -> set[str]:
 )
 def test_help_imports_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
     assert _loaded(tmp_path, *arguments) & _HEAVY == set()
+
+
+def test_help_looks_for_nothing(tmp_path: Path) -> None:
+    assert _loaded(tmp_path, "--help") & _OWN == set()
 
 
 @pytest.mark.parametrize("command", _COMMANDS)
