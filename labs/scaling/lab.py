@@ -39,6 +39,6 @@ LAB = Lab(
             "stale_share",
         ),
     ),
-    duration_s=1,
+    duration_s=2,
     prices="prices.toml",
 )
