@@ -13,6 +13,8 @@ from scalelab.protocols import Runtime, Service
 
 _READY_PATIENCE_S = 60.0
 _LOG_LINES = 12
+_POLL_S = 0.025
+"""Several nodes ask at once, and what they use of the CPU their servers lack."""
 
 
 def boot(
@@ -71,5 +73,5 @@ def _start(
                 "the end of its log is above; is the machine overloaded?",
                 runtime.logs(place, _LOG_LINES),
             )
-        time.sleep(0.01)
+        time.sleep(_POLL_S)
     return handle

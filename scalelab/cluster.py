@@ -45,10 +45,16 @@ _PHASES = {"starting": "being brought up", "removing": "being taken down", "up":
 
 @dataclass(frozen=True)
 class NodeReport:
-    """A node as it is now: what the runtime sees and what the servers say."""
+    """A node as it is now: what the runtime sees and what the servers say.
+
+    Parameters
+    ----------
+    memory : bytes in use; None when it does not run or nobody can tell.
+    """
 
     place: Place
     state: NodeState
+    memory: int | None
     facts: Mapping[str, str | int | float]
 
 
@@ -514,14 +520,16 @@ class Clusters:
 
     def _observe(self, cluster: Cluster, place: Place) -> NodeReport:
         name = place.node.name
-        state = self.runtime(cluster.runtime).state(place, cluster.handles.get(name))
+        runtime, handle = self.runtime(cluster.runtime), cluster.handles.get(name)
+        state = runtime.state(place, handle)
         if state.state == "exited" and name in cluster.stopped:
             state = dataclasses.replace(state, state="stopped")
         facts = {}
         if state.state == "running":
             facts = dict(self._services[place.node.service].inspect(place, cluster.places))
         # Asked directly, shown as its users see it: a link that is cut must not cut this off.
-        return NodeReport(cluster.seen().places[name], state, facts)
+        memory = runtime.memory(place, handle)
+        return NodeReport(cluster.seen().places[name], state, memory, facts)
 
 
 def _words(budget: Budget) -> str:

@@ -208,12 +208,10 @@ class NodeState:
     ----------
     state : running, paused, stopped (by scalelab), exited (ended by itself or from outside).
     uptime_s : seconds since the server started, None when it does not run.
-    memory : bytes in use by the node, None when unknown.
     """
 
     state: str
     uptime_s: float | None = None
-    memory: int | None = None
     detail: str = ""
 
 

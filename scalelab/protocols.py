@@ -178,7 +178,10 @@ class Runtime(Protocol):
         """
 
     def state(self, place: Place, handle: Handle | None) -> NodeState:
-        """What the node is doing. Read-only."""
+        """What the node is doing. Read-only, and cheap: who waits for a node asks all the time."""
+
+    def memory(self, place: Place, handle: Handle | None) -> int | None:
+        """Bytes in use by a node; None when it does not run or nobody can tell. Read-only."""
 
     def logs(self, place: Place, lines: int, *, follow: bool = False) -> Iterator[str]:
         """The last lines of the node's log, then (``follow``) each new one."""

@@ -297,7 +297,7 @@ def _columns(reports: list[NodeReport]) -> Iterator[tuple[str, list[str]]]:
     states = [report.state.state for report in reports]
     yield "state", [f"[{_STYLES.get(state, 'red')}]{state}[/]" for state in states]
     yield "uptime", [output.duration(report.state.uptime_s) for report in reports]
-    yield "memory", [output.size(report.state.memory) for report in reports]
+    yield "memory", [output.size(report.memory) for report in reports]
     if any(report.place.node.follows for report in reports):
         yield "lag", [_lag(report) for report in reports]
 
@@ -343,7 +343,7 @@ def _document(cluster: Cluster, reports: list[NodeReport]) -> dict[str, Any]:
                 "url": _address(report),
                 "state": report.state.state,
                 "uptime_s": report.state.uptime_s,
-                "memory_bytes": report.state.memory,
+                "memory_bytes": report.memory,
                 **report.facts,
             }
             for report in reports

@@ -291,8 +291,15 @@ class DockerRuntime:
             return NodeState(
                 "paused" if status["Paused"] else "running",
                 uptime_s=max(0.0, time.time() - container.seconds(status["StartedAt"])),
-                memory=container_memory.used(self._connected().api, found),
             )
+
+    def memory(self, place: Place, handle: Handle | None) -> int | None:
+        """What the container's processes use."""
+        with translated(f"looking at {place.node.name}"):
+            found = self._inspect(place)
+            if found is None or not found["State"]["Running"]:
+                return None
+            return container_memory.used(self._connected().api, found)
 
     def logs(self, place: Place, lines: int, *, follow: bool = False) -> Iterator[str]:
         """The last lines of what the server printed, then (``follow``) each new one until it ends.

@@ -176,12 +176,20 @@ class LocalRuntime:
         if process is None:
             return NodeState("exited")
         try:
-            family = [process, *process.children(recursive=True)]
             paused = process.status() == psutil.STATUS_STOPPED
             uptime = time.time() - process.create_time()
         except psutil.Error:
             return NodeState("exited")
-        return NodeState("paused" if paused else "running", uptime, _memory(family))
+        return NodeState("paused" if paused else "running", uptime)
+
+    def memory(self, place: Place, handle: Handle | None) -> int | None:
+        process = self._process(handle) if handle else None
+        if process is None:
+            return None
+        try:
+            return _memory([process, *process.children(recursive=True)])
+        except psutil.Error:
+            return None
 
     def logs(self, place: Place, lines: int, *, follow: bool = False) -> Iterator[str]:
         path = self._folder(place) / "log"

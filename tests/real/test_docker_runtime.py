@@ -91,8 +91,9 @@ def test_state_knows_uptime_memory_and_pauses(lab: Lab) -> None:
     assert state.state == "running"
     assert state.uptime_s is not None
     assert 0 <= state.uptime_s < 60
-    assert state.memory is not None
-    assert 500_000 < state.memory < 256 * 1024**2
+    memory = lab.runtime.memory(cache, lab.handles["cache"])
+    assert memory is not None
+    assert 500_000 < memory < 256 * 1024**2
     for kill in (False, True):
         lab.daemon.api.pause(lab.inspect(cache)["Id"])
         assert lab.state(cache) == "paused"
