@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -76,14 +78,20 @@ def _knows(process: psutil.Process, folder: Path) -> bool:
 def _docker_leftovers(state_id: str) -> list[str]:
     if not docker_answers():
         return []
-    found = []
-    for kind in (["ps", "-a"], ["network", "ls"], ["volume", "ls"]):
-        command = ["docker", *kind, "-q", "--filter", f"label=scalelab.state={state_id}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        found += [f"docker {kind[0]} {line}" for line in done.stdout.split()]
-    return found
+    from scalelab.runtimes.daemon import connect
+
+    label = {"label": f"scalelab.state={state_id}"}
+    # Not by the command line: most tests look for leftovers several times.
+    with contextlib.closing(connect()) as daemon:
+        found = [
+            *daemon.api.containers(all=True, filters=label),
+            *daemon.api.networks(filters=label),
+            *(daemon.api.volumes(filters=label)["Volumes"] or ()),
+        ]
+    return [f"docker {each.get('Id') or each['Name']}" for each in found]
 
 
+@functools.cache
 def docker_answers() -> bool:
     """Whether a Docker daemon answers to the ``docker`` command."""
     try:
@@ -98,7 +106,8 @@ def state(tmp_path: Path) -> Iterator[Path]:
     """A state folder (with a space in its path) that must be clean again after the test."""
     folder = tmp_path / "state folder"
     yield folder
-    before = leftovers(folder, patience_s=0) if folder.exists() else []
+    if not (before := leftovers(folder, patience_s=0)):
+        return
     command = [sys.executable, "-m", "scalelab", "down", "--all"]
     done = subprocess.run(
         command, env=environment(folder), capture_output=True, text=True, timeout=120

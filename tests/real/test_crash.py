@@ -1,4 +1,8 @@
-"""Whatever is killed at whatever moment, `down --all` leaves nothing."""
+"""Whatever is killed at whatever moment, `down --all` leaves nothing.
+
+The moments are drawn anew each time, so that few of them a run become many over the runs. For many
+at once: ``SCALELAB_CRASH_MOMENTS=42 SCALELAB_CRASH_CYCLES=25 SCALELAB_CRASH_FAULTS=18``.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,8 @@ from scalelab.ledger import Ledger
 from scalelab.runtimes import processes
 from tests.conftest import Run, environment, leftovers
 
-_MOMENTS = 42
-_CYCLES = 25
+_MOMENTS = int(os.environ.get("SCALELAB_CRASH_MOMENTS", "15"))
+_CYCLES = int(os.environ.get("SCALELAB_CRASH_CYCLES", "5"))
 _FAULTS = int(os.environ.get("SCALELAB_CRASH_FAULTS", "6"))
 _KINDS = (
     ("kill", "primary"),
