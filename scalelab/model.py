@@ -549,6 +549,8 @@ class WorkerReport:
     guarantees : what the sessions saw that kept a history of their own
         (``measure.checkers.sessions.SessionGuarantees``); None when none did.
     adds : what they added, of those who did (``measure.checkers.lost_writes.Adds``).
+    registers : what was found of the registers they used
+        (``measure.checkers.register.Linearizability``); None when they used none.
     """
 
     elapsed_s: float
@@ -569,6 +571,7 @@ class WorkerReport:
     begun_s: float = 0.0
     guarantees: Any = None
     adds: tuple[Any, ...] = ()
+    registers: Any = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from scalelab.model import (
     ActiveFault,
@@ -341,6 +341,25 @@ class Guarantees(Protocol):
         """A write was acknowledged and made that version."""
 
 
+class Registers(Protocol):
+    """The registers one session reads and writes (``measure/checkers/register.py``).
+
+    Their values at the start are what the workload's ``versions`` says.
+    """
+
+    def begin(self, key: int, at: float) -> None:
+        """An operation on that key is invoked at ``at`` (s)."""
+
+    def over(
+        self,
+        kind: str,
+        value: int | None,
+        at: float,
+        outcome: Literal["ok", "fail", "unknown"] = "ok",
+    ) -> None:
+        """It is over: a ``read`` of that value, or a ``write``; also one that was cut off."""
+
+
 class SessionContext(Protocol):
     """What a workload's session is given by the worker that drives it."""
 
@@ -364,6 +383,13 @@ class SessionContext(Protocol):
     @property
     def guarantees(self) -> Guarantees:
         """What this session did, for who wants the session guarantees judged."""
+
+    @property
+    def registers(self) -> Registers:
+        """What this session reads and writes, for who wants linearizability judged.
+
+        Of keys that no other worker uses (``next_own_key``): each knows its own history only.
+        """
 
     def connect(self, node: str) -> Any:
         """A connection to ``node`` for this session alone (clients/ says what it can do)."""

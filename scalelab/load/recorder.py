@@ -10,6 +10,7 @@ import numpy as np
 
 from scalelab.load.loop import now
 from scalelab.measure.checkers.lost_writes import Adds
+from scalelab.measure.checkers.register import Linearizability
 from scalelab.measure.checkers.sessions import SessionGuarantees
 from scalelab.measure.checkers.stale_reads import Staleness
 from scalelab.measure.histogram import Histogram
@@ -151,6 +152,7 @@ class Recorder:
         judge: Staleness,
         guarantees: SessionGuarantees | None = None,
         adds: tuple[Adds, ...] = (),
+        registers: Linearizability | None = None,
     ) -> WorkerReport:
         """Everything that was recorded, and what the checkers were told."""
         measured, errors = self.parts[1:], self.errors.copy()
@@ -182,6 +184,7 @@ class Recorder:
             begun_s=self._begun - self._started,
             guarantees=guarantees,
             adds=adds,
+            registers=registers,
         )
 
     def _tick(self, done: Counter[str]) -> None:

@@ -23,6 +23,7 @@ from scalelab.load.loop import Loop, Sleep, now, sleep_until
 from scalelab.load.recorder import Recorder
 from scalelab.load.shared import Shared
 from scalelab.measure.checkers.lost_writes import Adds
+from scalelab.measure.checkers.register import Client, Registers
 from scalelab.measure.checkers.sessions import SessionHistory
 from scalelab.measure.checkers.stale_reads import Staleness
 from scalelab.model import Load, Place, Places, WorkerReport
@@ -92,8 +93,10 @@ def run_slice(task: SliceTask) -> WorkerReport:
 
 def _run(task: SliceTask) -> WorkerReport:
     workload = find_workload(task.workload)
-    judge = Staleness(workload.versions(task.places), now(), task.worker, task.load.workers)
-    worker = _Slice(task, workload, judge, Shared.current())
+    versions = workload.versions(task.places)
+    judge = Staleness(versions, now(), task.worker, task.load.workers)
+    registers = Registers(lambda key: versions[key])
+    worker = _Slice(task, workload, judge, registers, Shared.current())
     # Nothing here makes cycles worth collecting, and a collection is a pause for every session.
     gc.collect()
     gc.freeze()
@@ -110,7 +113,13 @@ class _Context:
     """What a session is given (see ``protocols.SessionContext``)."""
 
     def __init__(
-        self, task: SliceTask, number: int, keys: Keys, history: History, events: Counter[str]
+        self,
+        task: SliceTask,
+        number: int,
+        keys: Keys,
+        history: History,
+        registers: Registers,
+        events: Counter[str],
     ) -> None:
         load = task.load
         self.places = task.places
@@ -125,6 +134,7 @@ class _Context:
         self.connections: list[Connection] = []
         self.adds = Adds(load.seed << _SESSION_BITS | number, now())
         self.guarantees = SessionHistory(number)
+        self.registers = Client(registers, number)
         self._events = events
 
     def connect(self, node: str) -> Any:
@@ -141,10 +151,15 @@ class _Context:
 
 class _Slice:
     def __init__(
-        self, task: SliceTask, workload: Workload, judge: Staleness, shared: Shared | None
+        self,
+        task: SliceTask,
+        workload: Workload,
+        judge: Staleness,
+        registers: Registers,
+        shared: Shared | None,
     ) -> None:
         self._task, self._load = task, task.load
-        self._judge, self._shared = judge, shared
+        self._judge, self._registers, self._shared = judge, registers, shared
         self._parts = () if self._load.rate is None else schedule.parts(self._load)
         self._loop, self._recorder = Loop(), Recorder(len(self._parts))
         self._contexts: list[_Context] = []
@@ -154,7 +169,7 @@ class _Slice:
         self._arrivals: Iterator[tuple[float, int]] = iter(())
         keys = Keys(workload.keys, workload.distribution)
         for number in range(task.worker, self._load.clients, self._load.workers):
-            context = _Context(task, number, keys, judge, self._recorder.events)
+            context = _Context(task, number, keys, judge, registers, self._recorder.events)
             self._contexts.append(context)
             self._sessions.append(workload.session(context, task.options))
 
@@ -190,7 +205,11 @@ class _Slice:
         seen = [context.guarantees.result() for context in self._contexts]
         guarantees = functools.reduce(operator.add, seen)
         told = guarantees.judged + guarantees.unjudged > 0
-        return recorder.report(self._judge, guarantees if told else None, adds)
+        registers = self._registers.result()
+        used = registers.judged + registers.unjudged > 0
+        return recorder.report(
+            self._judge, guarantees if told else None, adds, registers if used else None
+        )
 
     def close(self) -> None:
         self._loop.close()

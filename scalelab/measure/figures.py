@@ -7,6 +7,8 @@ slice is over. A lab may claim any of them.
 
 from __future__ import annotations
 
+import functools
+import operator
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,6 +44,7 @@ FIGURES: Mapping[str, Figure] = {
     "duplicated": Figure("twice", "elements that were there more than once", sum, True),
     "own_writes_missed": Figure("own missed", "reads that missed their session's write", sum),
     "went_back": Figure("went back", "reads older than an earlier one of their session", sum),
+    "not_linearizable": Figure("not lin", "keys whose reads and writes no order explains", sum),
     "sum_error": Figure("sum off", "how far the sum was from what it must be", sum),
     "in_doubt": Figure("in doubt", "transactions neither committed nor rolled back", sum),
     "hottest_share": Figure("hottest", "the busiest shard over the mean", statistics.fmean),
@@ -77,6 +80,12 @@ def of_checkers(reports: Sequence[WorkerReport], found: Seen | None) -> dict[str
     if guarantees:
         said["own_writes_missed"] = sum(each.read_your_writes for each in guarantees)
         said["went_back"] = sum(each.monotonic_reads for each in guarantees)
+    registers = [report.registers for report in reports if report.registers is not None]
+    if registers:
+        explained = functools.reduce(operator.add, registers)
+        # What was not looked at may be wrong: then nothing is said of none.
+        if explained.outcome != "unknown":
+            said["not_linearizable"] = explained.violations
     return said
 
 

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import partial, reduce
 from operator import and_
-from typing import cast
+from typing import Any, cast
 
 from scalelab.measure.checkers.outcome import EXAMPLES, Outcome, outcome
-from scalelab.measure.history import Operation, events
+from scalelab.measure.history import End, Operation, events
 
 _WORTHWHILE = 64
 """So many operations of a key are judged together, where its pauses allow."""
@@ -291,20 +291,21 @@ class Registers:
 
     Parameters
     ----------
-    initial : the value of each before the first operation.
+    initial : the value of a key before its first operation; None by default.
     keys : so many are judged, the first ones used; operations on others are counted as unjudged.
     longest, budget : of each (see :class:`Register`).
     """
 
     def __init__(
         self,
-        initial: Hashable = None,
+        initial: Callable[[Any], Hashable] = lambda key: None,
         *,
         keys: int = 1_000,
         longest: int = 5_000,
         budget: int = 300_000,
     ) -> None:
-        self._make = partial(Register, initial, longest=longest, budget=budget)
+        self._initial = initial
+        self._make = partial(Register, longest=longest, budget=budget)
         self._keys = keys
         self._registers: dict[Hashable, Register] = {}
         # By key and session, oldest first: when what is under way was invoked.
@@ -317,7 +318,7 @@ class Registers:
         if key not in self._registers:
             if len(self._registers) >= self._keys:
                 return
-            self._registers[key] = self._make()
+            self._registers[key] = self._make(self._initial(key))
             self._under_way[key] = {}
             self._settle_at[key] = _WORTHWHILE
         self._under_way[key][session] = at
@@ -351,6 +352,31 @@ class Registers:
     def _settle(self, key: Hashable) -> None:
         oldest = next(iter(self._under_way[key].values()), math.inf)
         self._registers[key].settle(oldest)
+
+
+class Client:
+    """One session's use of registers: one operation at a time.
+
+    Parameters
+    ----------
+    session : its name, different from those of all others that use these registers.
+    """
+
+    def __init__(self, registers: Registers, session: int) -> None:
+        self._registers, self._session = registers, session
+        self._key: Hashable = None
+        self._invoked = 0.0
+
+    def begin(self, key: Hashable, at: float) -> None:
+        """An operation on that key is invoked at ``at`` (s)."""
+        self._key, self._invoked = key, at
+        self._registers.begin(self._session, key, at)
+
+    def over(self, kind: str, value: Hashable, at: float, outcome: End = "ok") -> None:
+        """It is over at ``at`` (s), whatever its outcome; also one that was cut off."""
+        self._registers.over(
+            Operation(self._session, kind, self._key, value, self._invoked, at, outcome)
+        )
 
 
 def judge(operations: Iterable[Operation], initial: Hashable = None) -> Linearizability:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from scalelab.errors import RequestFailed, UsageError
+from scalelab.errors import RequestFailed, UnknownName, UsageError
+from scalelab.measure.checkers.register import Client, Registers
 from scalelab.measure.checkers.sessions import SessionHistory
 from scalelab.measure.checkers.stale_reads import Staleness
 from scalelab.model import Address, Budget, Node, Place, Places
@@ -23,6 +24,7 @@ from scalelab.workloads import (
     point_read_write,
     product_page,
     raced_page,
+    register,
 )
 
 
@@ -73,6 +75,7 @@ class Context:
         self.random = random.Random(1)
         self.history = Staleness([1] * keys, 0)
         self.guarantees = SessionHistory(0)
+        self.registers = Client(Registers(), 0)
         self.number, self.sessions = 0, 1
         self.now: Callable[[], float] = lambda: 1.0
         self.next_key: Callable[[], int] = lambda: 3
@@ -256,6 +259,14 @@ def test_an_unknown_way_to_cache_is_a_usage_error(workload: Any, option: str) ->
 def test_a_jitter_leaves_at_least_half_of_the_ttl(jitter: float) -> None:
     with pytest.raises(UsageError, match="option jitter is"):
         expiring_price.WORKLOAD.session(Context(places(PRIMARY, CACHE), 10), {"jitter": jitter})
+
+
+def test_a_register_is_read_where_there_is_a_node() -> None:
+    context = Context(places(PRIMARY), 10)
+    with pytest.raises(UnknownName, match="no place to read 'nearest'"):
+        register.WORKLOAD.session(context, {"reads": "nearest"})
+    with pytest.raises(UsageError, match="there is none"):
+        register.WORKLOAD.session(context, {"reads": "replica"})
 
 
 def test_a_reader_that_is_gone_is_avoided_for_a_second() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalelab.measure.checkers.register import Register, Registers, judge
+from scalelab.measure.checkers.register import Client, Register, Registers, judge
 from scalelab.measure.history import Operation, events
 
 
@@ -277,6 +277,27 @@ def test_an_operation_under_way_leaves_what_follows_open() -> None:
     result = registers.result()
     assert (result.judged, result.unjudged, result.outcome) == (1, 1, "unknown")
     assert result.reasons == ("an operation was still under way",)
+
+
+def test_a_session_tells_of_its_operations_one_by_one() -> None:
+    registers = Registers(lambda key: 10 * key)
+    one, other = Client(registers, 0), Client(registers, 1)
+    one.begin(1, 0)
+    other.begin(1, 1)
+    one.over("write", 5, 2)
+    other.over("read", 10, 3)  # beside the write: before or after it
+    assert registers.result().outcome == "valid"
+    other.begin(1, 4)
+    other.over("read", 10, 5)
+    assert registers.result().examples[0].operation == Operation(1, "read", 1, 10, 4, 5)
+
+
+def test_each_key_begins_with_a_value_of_its_own() -> None:
+    client = Client(Registers({0: 7, 1: 8}.__getitem__), 0)
+    for key, value in ((0, 7), (1, 8)):
+        client.begin(key, 0)
+        client.over("read", value, 1)
+    assert client._registers.result().outcome == "valid"
 
 
 def test_a_violation_stays_found_whatever_is_under_way() -> None:
