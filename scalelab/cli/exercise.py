@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import time
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scalelab.cli import config, options, output
-from scalelab.errors import AnswerFailed, ScalelabError, UnknownName, UsageError
+from scalelab.errors import AnswerFailed, Inconclusive, ScalelabError, UnknownName, UsageError
 
 if TYPE_CHECKING:
     from scalelab.grading.exercise import Exercise
@@ -100,19 +101,23 @@ def check(
     seed: Annotated[
         int | None, typer.Option("--seed", help="The same check again. Default: a new one.")
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Also when it is passed.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also when it is passed and has not changed since.")
+    ] = False,
     runtime: options.Runtime = "auto",
 ) -> None:
     """Check your file on real servers."""
     one = _find(name)
-    if _state(one) == "passed" and not again:
+    path = _file(one)
+    unchanged = _digest(path) == _kept(one).get("passed_sha256")
+    if _state(one) == "passed" and unchanged and not again:
         output.stdout().print(
-            f"{one.name} is passed; check it all the same with --again; "
-            "go on with: scalelab exercise next",
+            f"{one.name} is passed, and your file has not changed since; check it all the same "
+            "with --again; go on with: scalelab exercise next",
             soft_wrap=True,
         )
         return
-    _check(one, _file(one), seed, runtime)
+    _check(one, path, seed, runtime)
 
 
 def hint(
@@ -126,6 +131,8 @@ def hint(
     config.journal().exercised(one.lab, one.name, hints=max(seen, wanted))
     output.stdout().print(f"[bold]hint {wanted} of {len(levels)}[/]")
     _show(levels[wanted - 1])
+    if wanted == len(levels):
+        output.note(f"that is the last; a solution: scalelab exercise solution {one.name} --give-up")
 
 
 def solution(
@@ -153,7 +160,7 @@ def reset(name: MaybeName = None) -> None:
         path.replace(aside)
         output.note(f"what you had is in {aside}")
     shutil.copyfile(one.stub, path)
-    config.journal().exercised(one.lab, one.name, passed_unix_s=None, hints=0)
+    config.journal().exercised(one.lab, one.name, passed_unix_s=None, passed_sha256=None, hints=0)
     output.stdout().print(f"{path} is as it was at first", markup=False, soft_wrap=True)
 
 
@@ -170,7 +177,7 @@ def watch(name: MaybeName = None, runtime: options.Runtime = "auto") -> None:
         seen = changed
         try:
             _check(one, path, None, runtime)
-        except AnswerFailed as failed:
+        except (AnswerFailed, Inconclusive) as failed:
             output.stderr().print(f"[bold red]not yet:[/] {failed.message}", highlight=False)
         else:
             return
@@ -189,6 +196,7 @@ def _check(one: Exercise, path: Path, seed: int | None, runtime: str) -> None:
     if seed is None:
         seed = random.SystemRandom().randrange(_SEEDS)
     chosen, _ = config.choose_runtime(runtime, [catalog.topology("single")])
+    checked = _digest(path)
     console = output.stdout()
     console.print(f"[bold]{one.name}[/] · {chosen} · seed {seed}")
     began = time.monotonic()
@@ -213,7 +221,9 @@ def _check(one: Exercise, path: Path, seed: int | None, runtime: str) -> None:
             f"the check itself broke: {type(error).__name__}: {error}",
             f"run it again with: --seed {seed}, and with --debug for the details",
         ) from error
-    config.journal().exercised(one.lab, one.name, passed_unix_s=time.time(), seed=seed)
+    config.journal().exercised(
+        one.lab, one.name, passed_unix_s=time.time(), passed_sha256=checked, seed=seed
+    )
     console.print(
         f"[bold green]passed[/] in {time.monotonic() - began:.0f} s; how we did it: "
         f"scalelab exercise solution {one.name}; go on with: scalelab exercise next",
@@ -271,6 +281,11 @@ def _file(one: Exercise) -> Path:
     if not path:
         raise UsageError(f"{one.name} is not begun", f"scalelab exercise start {one.name}")
     return Path(path)
+
+
+def _digest(path: Path) -> str | None:
+    """What tells this file from a changed one; None when there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def _put(one: Exercise, folder: Path) -> Path:

@@ -73,7 +73,8 @@ class Exam:
         AnswerFailed : it does not.
         """
         if not holds:
-            raise AnswerFailed(reason, hint or "see the exercise's README, or ask for a hint")
+            read = f"read the task again: scalelab exercise start {self._name}"
+            raise AnswerFailed(reason, hint or read)
 
     def whole_number(self, value: object, what: str, low: int, high: int) -> int:
         """The value as a whole number from ``low`` to ``high``.

@@ -101,7 +101,8 @@ def _described(error: BaseException, path: Path) -> dict[str, Any]:
             line = frame.lineno
     if isinstance(error, SyntaxError) and error.filename == str(path):
         line = error.lineno
-    said = str(error).strip().split("\n")[0]
+    told = error.msg if isinstance(error, SyntaxError) else str(error)
+    said = told.strip().split("\n")[0]
     kind = "missing" if isinstance(error, _Missing) else type(error).__name__
     return {"kind": kind, "message": said, "line": line}
 

@@ -195,7 +195,7 @@ class Sandbox:
         if error["kind"] == "missing":
             return AnswerFailed(
                 f"{self.path.name} has no function {function}()",
-                "give it the name that the exercise's README asks for",
+                "give it the name that the task asks for",
                 self.printed(),
             )
         if error["kind"] == "TypeError" and "JSON serializable" in error["message"]:
@@ -204,9 +204,11 @@ class Sandbox:
                 "return numbers, texts, lists or dictionaries",
                 self.printed(),
             )
-        return AnswerFailed(
-            f"{where}: {error['kind']}: {error['message']}", "mend that line", self.printed()
-        )
+        if error["kind"] == "TypeError" and not error["line"]:
+            hint = f"give {function}() the parameters that the task gives it"
+        else:
+            hint = "mend that line"
+        return AnswerFailed(f"{where}: {error['kind']}: {error['message']}", hint, self.printed())
 
     def _late(self, process: subprocess.Popen[str], timeout_s: float) -> AnswerFailed:
         before = len(self._text())

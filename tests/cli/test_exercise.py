@@ -52,6 +52,10 @@ def test_from_the_stub_to_the_solution(run: Run, tmp_path: Path) -> None:
     assert "seed 7" in passed
     assert rows(run)[_NAME]["state"] == "passed"
     assert "is passed" in run("exercise", "check", _NAME).stdout  # and is not checked again
+    mine.write_text("def shard(key, shards):\n    return None\n")  # but a changed file is
+    changed = run("exercise", "check", _NAME, "--runtime", "local", code=1).stderr
+    assert "not a whole number" in changed
+    assert "scalelab exercise solution" in run("exercise", "hint", _NAME, "--level", "3").stderr
     assert run("exercise", "solution", _NAME).stdout == _SOLUTION.read_text()
     assert "no exercise is begun" in run("exercise", "check", code=2).stderr
     run("exercise", "reset", _NAME)

@@ -67,7 +67,18 @@ def test_an_exception_names_its_line_and_what_was_printed(answer):
 
 
 def test_a_syntax_error_names_its_line(answer):
-    assert failure(answer("x = 1\ndef f(:\n"), "f").message.startswith("answer file.py:2: Syntax")
+    said = failure(answer("x = 1\ndef f(:\n"), "f").message
+    assert said.startswith("answer file.py:2: Syntax")
+    assert "line 2" not in said  # once is enough
+
+
+def test_parameters_that_do_not_fit_are_named(answer):
+    said = failure(answer("def f(a): return a"), "f", 1, 2)
+    assert said.message == (
+        "answer file.py: TypeError: f() takes 1 positional argument but 2 were given"
+    )
+    assert said.hint == "give f() the parameters that the task gives it"
+    assert failure(answer("def f(a):\n    return a + ''"), "f", 1).hint == "mend that line"
 
 
 def test_an_endless_loop_is_ended_and_named(answer):

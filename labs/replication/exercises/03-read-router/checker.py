@@ -6,18 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 from scalelab import sql
-from scalelab.errors import AnswerFailed, CheckFailed
+from scalelab.errors import AnswerFailed, Inconclusive
 from scalelab.grading.exam import Exam
 from scalelab.grading.sandbox import Query
 from scalelab.model import Cluster
 
-_USERS, _KEYS, _ROUNDS = 8, 40, 45
+_USERS, _KEYS, _ROUNDS = 8, 40, 30
 _READS = 9
 """After each write."""
 _SHARE = 0.8
-_UNDER_LOAD = 1500
+_UNDER_LOAD = 800
 _THREADS = 4
 _PATIENCE_S = 60.0
+_LATER = "check it again when the machine is less busy"
 
 _SCHEMA = """
 CREATE TABLE note (key text PRIMARY KEY, value bigint NOT NULL);
@@ -196,5 +197,5 @@ def _until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while not holds():
         if time.monotonic() > deadline:
-            raise CheckFailed("the servers did not come to where the check goes on", "try again")
+            raise Inconclusive("the servers did not come to where the check goes on", _LATER)
         time.sleep(0.02)

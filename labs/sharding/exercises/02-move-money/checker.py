@@ -187,7 +187,7 @@ def _must_be_whole(
     )
     raise AnswerFailed(
         f"{moment}: of {amount} from account {source} to {target}, {lost}",
-        "it must happen on both shards or on neither; see the exercise's README, or ask for a hint",
+        "it must happen on both shards or on neither",
     )
 
 
