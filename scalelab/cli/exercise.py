@@ -132,7 +132,9 @@ def hint(
     output.stdout().print(f"[bold]hint {wanted} of {len(levels)}[/]")
     _show(levels[wanted - 1])
     if wanted == len(levels):
-        output.note(f"that is the last; a solution: scalelab exercise solution {one.name} --give-up")
+        output.note(
+            f"that is the last; a solution: scalelab exercise solution {one.name} --give-up"
+        )
 
 
 def solution(
