@@ -56,6 +56,7 @@ def test_from_the_stub_to_the_solution(run: Run, tmp_path: Path) -> None:
     changed = run("exercise", "check", _NAME, "--runtime", "local", code=1).stderr
     assert "not a whole number" in changed
     assert "scalelab exercise solution" in run("exercise", "hint", _NAME, "--level", "3").stderr
+    mine.write_text(_SOLUTION.read_text())
     assert run("exercise", "solution", _NAME).stdout == _SOLUTION.read_text()
     assert "no exercise is begun" in run("exercise", "check", code=2).stderr
     run("exercise", "reset", _NAME)

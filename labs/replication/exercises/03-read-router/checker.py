@@ -11,11 +11,11 @@ from scalelab.grading.exam import Exam
 from scalelab.grading.sandbox import Query
 from scalelab.model import Cluster
 
-_USERS, _KEYS, _ROUNDS = 8, 40, 30
+_USERS, _KEYS, _ROUNDS = 8, 40, 45
 _READS = 9
 """After each write."""
 _SHARE = 0.8
-_UNDER_LOAD = 800
+_UNDER_LOAD = 1500
 _THREADS = 4
 _PATIENCE_S = 60.0
 _LATER = "check it again when the machine is less busy"
