@@ -1,4 +1,4 @@
-"""Starts a cluster's nodes side by side, each as soon as the one it follows is ready."""
+"""Starts a cluster's nodes side by side, each as soon as those it follows or needs are ready."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ def boot(
     handles: dict[str, Handle] = dict(cluster.handles)
 
     def one(node: Node) -> None:
-        leader = done.get(node.follows or "")
-        while leader and not leader.wait(0.05):
-            if abandoned.is_set():
-                return
+        for first in (node.follows, *node.needs):
+            # One that is not being started now is none to wait for.
+            while first in done and not done[first].wait(0.05):
+                if abandoned.is_set():
+                    return
         place = cluster.places[node.name]
         handles[node.name] = _start(cluster, place, runtime, services[node.service], abandoned)
         done[node.name].set()
@@ -59,6 +60,27 @@ def _start(
     cluster: Cluster, place: Place, runtime: Runtime, service: Service, abandoned: threading.Event
 ) -> Handle:
     handle = runtime.start(place, service.launch(place, cluster.peers(place.node.name)))
+    _await(cluster, place, handle, runtime, service, abandoned)
+    return handle
+
+
+def await_ready(
+    cluster: Cluster, name: str, runtime: Runtime, services: Mapping[str, Service]
+) -> None:
+    """Return when a node that runs is ready; raises as :func:`boot` does."""
+    place, handle = cluster.places[name], cluster.handles[name]
+    service = services[place.node.service]
+    _await(cluster, place, handle, runtime, service, threading.Event())
+
+
+def _await(
+    cluster: Cluster,
+    place: Place,
+    handle: Handle,
+    runtime: Runtime,
+    service: Service,
+    abandoned: threading.Event,
+) -> None:
     deadline = time.monotonic() + _READY_PATIENCE_S
     while not abandoned.is_set() and not service.ready(place, cluster.places):
         if runtime.state(place, handle).state == "exited":
@@ -73,5 +95,5 @@ def _start(
                 "the end of its log is above; is the machine overloaded?",
                 runtime.logs(place, _LOG_LINES),
             )
-        time.sleep(_POLL_S)
-    return handle
+        # To ask several servers who leads costs each of them more of its budget than one query.
+        time.sleep(4 * _POLL_S if service.elects else _POLL_S)

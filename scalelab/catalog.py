@@ -15,6 +15,7 @@ from scalelab import strokes, userfile
 from scalelab.errors import UnknownName, UsageError
 from scalelab.measure import cost, metrics
 from scalelab.model import (
+    LEADER,
     Claim,
     Lab,
     Parameter,
@@ -226,7 +227,7 @@ def _check_variant(variant: Variant, lab: Lab, folder: Path) -> None:
         )
     if [other.name for other in lab.variants].count(variant.name) > 1:
         raise UsageError(f"two variants are called {variant.name!r}", "give each a name of its own")
-    nodes = [node.name for node in topology(variant.topology, variant.params).nodes]
+    nodes = [LEADER, *(node.name for node in topology(variant.topology, variant.params).nodes)]
     for text in variant.faults:
         for node in strokes.parse(text, faults).nodes:
             if node not in nodes:

@@ -57,6 +57,17 @@ class NodeReport:
     memory: int | None
     facts: Mapping[str, str | int | float]
 
+    @property
+    def role(self) -> str:
+        """By the servers' own word where they decide it, else by the topology."""
+        return str(self.facts.get("role", self.place.node.role))
+
+    @property
+    def follows(self) -> str | None:
+        """Whom it copies from, told as its role is."""
+        named = self.facts.get("follows", self.place.node.follows)
+        return None if named is None else str(named)
+
 
 @dataclass(frozen=True)
 class Failover:
@@ -261,6 +272,11 @@ class Clusters:
         """
         with self._ledger.acting(), self._claimed(name) as cluster:
             place = self.place(cluster, node)
+            if self._services[place.node.service].elects:
+                raise UsageError(
+                    f"the servers of {cluster.name} choose by themselves who leads",
+                    "see who does with: scalelab status; stop that one, and another will",
+                )
             runtime, former = self.runtime(cluster.runtime), place.node.follows
             topology = failover.promoted(cluster.topology, node)
             if former is None and not cluster.followers(node):
@@ -289,9 +305,17 @@ class Clusters:
             self.runtime(cluster.runtime).stop(cluster.places[node], handle, kill=kill)
 
     def revive(self, cluster: Cluster, nodes: Sequence[str]) -> list[str]:
-        """Start those of the nodes that do not run, and say which. Call while ``acting``."""
-        idle = [node for node in nodes if self.state(cluster, node) in _RESTING]
+        """Start those of the nodes that do not run, and say which. Call while ``acting``.
+
+        One whose service ``elects`` may run and have to find its part yet: that is waited for.
+        """
+        states = {node: self.state(cluster, node) for node in nodes}
+        idle = [node for node, state in states.items() if state in _RESTING]
         self._settle(cluster, [cluster.places[node].node for node in idle])
+        for node, state in states.items():
+            if state == "running" and self._services[cluster.places[node].node.service].elects:
+                runtime = self.runtime(cluster.runtime)
+                booting.await_ready(cluster, node, runtime, self._services)
         return idle
 
     def state(self, cluster: Cluster, node: str) -> str:
@@ -299,10 +323,33 @@ class Clusters:
         handle = cluster.handles.get(node)
         return self.runtime(cluster.runtime).state(cluster.places[node], handle).state
 
+    def leader(self, cluster: Cluster) -> str:
+        """The node that leads just now, by the servers' own word where they decide it.
+
+        Raises
+        ------
+        UsageError : none does, or several have followers.
+        """
+        followed = {place.node.follows for place in cluster.places.values()} - {None}
+        named = sorted(map(str, followed)) or [
+            name
+            for name, place in cluster.places.items()
+            if self._services[place.node.service].elects
+            and self._services[place.node.service].inspect(place, cluster.places).get("role")
+            == "primary"
+        ]
+        if len(named) != 1:
+            raise UsageError(
+                f"no node leads {cluster.name} just now" if not named else "several nodes lead",
+                "see: scalelab status",
+            )
+        return named[0]
+
     def ports(self, but: str = "") -> set[int]:
         """The ports given to clusters, ``but`` one, and to their relays."""
         others = [other for other in self._ledger.clusters()[0] if other.name != but]
-        nodes = {place.client.port for other in others for place in other.places.values()}
+        places = [place for other in others for place in other.places.values()]
+        nodes = {a.port for place in places for a in (place.client, place.control) if a}
         return nodes | {route.listen.port for other in others for route in other.routes}
 
     def observe(self, cluster: Cluster) -> list[NodeReport]:
@@ -356,7 +403,8 @@ class Clusters:
     ) -> Cluster:
         try:
             cluster = self._claim_new(name, topology, runtime, budget, avoid)
-            avoid.update(place.client.port for place in cluster.places.values())
+            for place in cluster.places.values():
+                avoid.update(a.port for a in (place.client, place.control) if a)
             self.runtime(runtime).begin(name)
             cluster = self._boot(cluster, topology.nodes)
             limited = [self.runtime(runtime).limit(place) for place in cluster.places.values()]
@@ -378,7 +426,9 @@ class Clusters:
                     raise Busy(f"{name!r} has just been brought up by another scalelab")
             taken = self.ports(but=name)
             password = secrets.token_hex(16)
-            chosen = ports.reserve(len(topology.nodes), taken | avoid, self._ledger.state_id)
+            controls = [self._services[node.service].image.control for node in topology.nodes]
+            count = len(controls) + sum(map(bool, controls))
+            chosen = ports.reserve(count, taken | avoid, self._ledger.state_id)
             places = self.runtime(runtime).reserve(name, topology, budget, password, chosen)
             cluster = Cluster(
                 name=name,

@@ -16,7 +16,7 @@ from scalelab import links, units
 from scalelab.cluster import Clusters, me
 from scalelab.errors import Busy, CheckFailed, ScalelabError, UnknownName, UsageError
 from scalelab.ledger import Ledger
-from scalelab.model import CLIENT, ActiveFault, Cluster, Reading, Route
+from scalelab.model import CLIENT, LEADER, ActiveFault, Cluster, Reading, Route
 from scalelab.protocols import Fault, Service
 from scalelab.runtimes import processes
 from scalelab.scene import Scene
@@ -277,6 +277,8 @@ class Injector:
     ) -> ActiveFault:
         """The fault as the ledger will have it, if it makes sense."""
         way = self._kinds[kind]
+        if target == LEADER and LEADER not in cluster.places:
+            target = self._clusters.leader(cluster)
         fault = ActiveFault(
             id=_next_id(cluster),
             kind=kind,

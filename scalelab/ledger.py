@@ -226,12 +226,18 @@ def _route(data: dict[str, Any]) -> Route:
 
 
 def _topology(data: dict[str, Any]) -> Topology:
-    return Topology(**data | {"nodes": tuple(Node(**node) for node in data["nodes"])})
+    return Topology(**data | {"nodes": tuple(map(_node, data["nodes"]))})
+
+
+def _node(data: dict[str, Any]) -> Node:
+    # Entries from before nodes needed others have none.
+    return Node(**data | {"needs": tuple(data.get("needs", ()))})
 
 
 def _place(data: dict[str, Any]) -> Place:
     return Place(
         **data
         | {name: Address(**data[name]) for name in ("client", "peer", "bind")}
-        | {"node": Node(**data["node"]), "budget": Budget(**data["budget"])}
+        | {"node": _node(data["node"]), "budget": Budget(**data["budget"])}
+        | {"control": Address(**data["control"]) if data.get("control") else None}
     )

@@ -48,8 +48,10 @@ class Node:
     name : unique in its topology.
     service : the kind of server, a file name of ``scalelab/services``.
     role : primary, replica, shard, cache, ...
-    follows : the node it copies from, which must be ready first.
+    follows : the node it copies from, which must be ready first; None as well where the servers
+        decide that among themselves.
     settings : the service's own parameters, by its own names.
+    needs : other nodes that must be ready first.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Node:
     role: str
     follows: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,8 @@ class Place:
     conf_dir : the folder the launch files are put in, as the server sees it.
     password : of the user ``lab`` on this node.
     budget : what it may use.
+    control : a second address, at which its peers reach what runs the server or its own kind; None
+        where the service has none.
     """
 
     cluster: str
@@ -144,6 +149,7 @@ class Place:
     conf_dir: str
     password: str = field(repr=False)
     budget: Budget
+    control: Address | None = None
 
 
 Places = Mapping[str, Place]
@@ -180,12 +186,15 @@ class Image:
 
     Parameters
     ----------
-    default : the official image.
-    offline : the image ``scalelab images build`` makes where no registry can be reached.
+    default : the official image; "" where there is none.
+    offline : the image ``scalelab images build`` makes where no registry can be reached; "" where
+        it cannot.
     uid : the unprivileged user the server runs as.
     data_dir : where the image's makers put the data.
     volume : the folder they declared a volume: ``data_dir`` or one above it.
     port : where the server listens inside the container.
+    control : the port of its control address (``Place``) inside the container; 0 where the service
+        has none.
     """
 
     default: str
@@ -194,6 +203,7 @@ class Image:
     data_dir: str
     volume: str
     port: int
+    control: int = 0
 
 
 # A runtime's own notes on a started node: a pid and its start time, or a container's id.
@@ -219,6 +229,8 @@ class NodeState:
 
 CLIENT = "client"
 """The end of a link where a cluster's users are."""
+LEADER = "leader"
+"""As a fault's target: the node that leads when it strikes."""
 
 
 @dataclass(frozen=True)
@@ -435,6 +447,8 @@ class Lab:
     variants : the first is the baseline.
     predictions : asked by ``scalelab lab run`` before it runs.
     duration_s : seconds measured in each slice by default; None for the tool's own default.
+    rounds : how many by default; None for the tool's own default. Fewer where each takes long and
+        no ratio is claimed.
     prices : the file in the lab's folder that says what machines cost (``measure.cost``), or "".
     """
 
@@ -447,6 +461,7 @@ class Lab:
     predictions: tuple[Prediction, ...] = ()
     duration_s: float | None = None
     prices: str = ""
+    rounds: int | None = None
 
 
 ARRIVALS = ("poisson", "constant")

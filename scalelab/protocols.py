@@ -33,9 +33,11 @@ class Service(Protocol):
     """Names of the executables it runs as, to know a stray one by."""
     stop_signal: str
     """The signal that makes it finish cleanly and soon ("SIGINT")."""
+    elects: bool
+    """Whether its nodes choose by themselves, at any time, who of them leads."""
 
     def binaries(self) -> str:
-        """The folder of the pip-installed server binaries.
+        """The folders of the pip-installed server binaries, as in PATH.
 
         Raises
         ------
@@ -67,6 +69,15 @@ class Service(Protocol):
     def reload(self, place: Place) -> None:
         """Have a running server read its files again; nothing where it does not run."""
 
+    def crash(self, place: Place) -> None:
+        """End the server itself by SIGKILL, not what watches over it on the node.
+
+        Raises
+        ------
+        UsageError : nobody but the node's runtime can.
+        CheckFailed : it does not answer.
+        """
+
     def health(self, node: Node) -> str:
         """A shell test that succeeds when the node serves, run beside it by Compose.
 
@@ -79,7 +90,8 @@ class Service(Protocol):
     def inspect(self, place: Place, peers: Places) -> Mapping[str, str | int | float]:
         """Facts only the servers know: of a replica ``replication``, ``lag_bytes``, ``lag_ms``.
 
-        Empty where the node does not answer; never raises for that.
+        Of a node whose service ``elects``: ``role``, and of a replica whom it ``follows``. Empty
+        where the node does not answer; never raises for that.
         """
 
     def exchange(self, place: Place, size: int, times: int, patience_s: float) -> Sequence[float]:
@@ -137,7 +149,12 @@ class Runtime(Protocol):
     def reserve(
         self, cluster: str, topology: Topology, budget: Budget, password: str, ports: Sequence[int]
     ) -> Places:
-        """The places of a topology before anything starts; ``ports`` has one a node."""
+        """The places of a topology before anything starts.
+
+        Parameters
+        ----------
+        ports : one a node, then one for each that has a control address.
+        """
 
     def begin(self, cluster: str) -> None:
         """Make what all nodes share (folders, a network)."""
@@ -204,6 +221,9 @@ class Scene(Protocol):
 
     def stop(self, node: str, *, kill: bool = False) -> None:
         """End a node, data and port kept."""
+
+    def crash(self, node: str) -> None:
+        """End a node's server by SIGKILL, not what watches over it."""
 
     def start(self, node: str) -> None:
         """Start a node that does not run and wait until it serves; harmless for any other."""

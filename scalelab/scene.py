@@ -48,6 +48,10 @@ class Scene:
     def stop(self, node: str, *, kill: bool = False) -> None:
         self._clusters.halt(self._cluster(), [node], kill=kill)
 
+    def crash(self, node: str) -> None:
+        place = self._cluster().places[node]
+        self._services[place.node.service].crash(place)
+
     def start(self, node: str) -> None:
         self._clusters.revive(self._cluster(), [node])
 

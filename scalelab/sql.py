@@ -40,14 +40,32 @@ def connect(place: Place, patience_s: int = _CONNECT_S) -> psycopg.Connection:
 
 
 def primaries(places: Places) -> list[Place]:
-    """The PostgreSQL nodes whose data are their own: a primary, or every shard."""
+    """The PostgreSQL nodes whose data are their own: a primary, or every shard.
+
+    Where the servers choose by themselves who leads they are asked; nobody may lead just now.
+    """
     return [
         place
-        for place in places.values()
-        if place.node.service == "postgres"
-        and place.node.follows is None
+        for place in databases(places)
+        if place.node.follows is None
         and place.node.role != "router"
+        and (place.node.service == "postgres" or _leads(place))
     ]
+
+
+def databases(places: Places) -> list[Place]:
+    """The nodes that speak PostgreSQL's protocol."""
+    return [place for place in places.values() if place.node.service in ("postgres", "patroni")]
+
+
+def _leads(place: Place) -> bool:
+    import psycopg
+
+    try:
+        with connect(place) as connection:
+            return connection.execute("SELECT NOT pg_is_in_recovery()").fetchone() == (True,)
+    except psycopg.Error:
+        return False
 
 
 def await_replay(places: Places) -> None:

@@ -19,7 +19,7 @@ from hypothesis import settings
 from scalelab.ledger import Ledger
 from scalelab.runtimes import processes
 
-SERVERS = {"postgres", "initdb", "pg_basebackup", "valkey-server", "redis-server"}
+SERVERS = {"postgres", "initdb", "pg_basebackup", "etcd", "valkey-server", "redis-server"}
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

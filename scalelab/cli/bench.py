@@ -162,7 +162,7 @@ def bench(
             workers=number or 1,
             quick=quick,
         ),
-        rounds=running.rounds(rounds, quick),
+        rounds=running.rounds(rounds, quick, found),
         quick=quick,
         runtime=runtime,
         budget=options.budget(cpus, memory, disk),

@@ -236,15 +236,16 @@ def _trees(reports: list[NodeReport], width: int) -> list[Tree]:
 
     trees: dict[str, Tree] = {}
     roots = []
-    for report in reports:
-        node = report.place.node
-        indent = 4 if node.follows is None else 0
-        text = f"{node.name:<{width + indent}}  {_address(report)}   {_copying(report)}".rstrip()
-        if node.follows is None:
-            trees[node.name] = Tree(text, highlight=False)
-            roots.append(trees[node.name])
+    # Who leads need not come first where the servers decide it.
+    for report in sorted(reports, key=lambda report: report.follows is not None):
+        name, leader = report.place.node.name, trees.get(report.follows or "")
+        indent = 4 if leader is None else 0
+        text = f"{name:<{width + indent}}  {_address(report)}   {_copying(report)}".rstrip()
+        if leader is None:
+            trees[name] = Tree(text, highlight=False)
+            roots.append(trees[name])
         else:
-            trees[node.name] = trees[node.follows].add(text)
+            trees[name] = leader.add(text)
     return roots
 
 
@@ -292,13 +293,13 @@ def _fitting(reports: list[NodeReport], console: Console) -> Table:
 
 def _columns(reports: list[NodeReport]) -> Iterator[tuple[str, list[str]]]:
     yield "node", [report.place.node.name for report in reports]
-    yield "role", [report.place.node.role for report in reports]
+    yield "role", [report.role for report in reports]
     yield "address", [str(report.place.client) for report in reports]
     states = [report.state.state for report in reports]
     yield "state", [f"[{_STYLES.get(state, 'red')}]{state}[/]" for state in states]
     yield "uptime", [output.duration(report.state.uptime_s) for report in reports]
     yield "memory", [output.size(report.memory) for report in reports]
-    if any(report.place.node.follows for report in reports):
+    if any(report.follows for report in reports):
         yield "lag", [_lag(report) for report in reports]
 
 
@@ -338,8 +339,8 @@ def _document(cluster: Cluster, reports: list[NodeReport]) -> dict[str, Any]:
             {
                 "name": report.place.node.name,
                 "service": report.place.node.service,
-                "role": report.place.node.role,
-                "follows": report.place.node.follows,
+                "role": report.role,
+                "follows": report.follows,
                 "url": _address(report),
                 "state": report.state.state,
                 "uptime_s": report.state.uptime_s,

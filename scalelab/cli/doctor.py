@@ -120,7 +120,7 @@ def _docker() -> Finding:
     wanted = [
         image for s in catalog.services.values() for image in (s.image.default, s.image.offline)
     ]
-    have = [image for image in wanted if image in tags]
+    have = [image for image in dict.fromkeys(wanted) if image in tags]
     images = f"images: {', '.join(have)}" if have else "no images yet: they are pulled when needed"
     return Finding("docker", True, f"Engine {version['Version']}, {images}")
 

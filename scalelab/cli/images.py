@@ -49,7 +49,8 @@ def list_images() -> None:
         for name, service in catalog.services.items():
             image = service.image
             here = image_choice.present(client, image, named[name])
-            table.add_row(name, image.default, image.offline, named[name] or "-", here or "none")
+            known = (image.default or "-", image.offline or "-", named[name] or "-")
+            table.add_row(name, *known, here or "none")
     finally:
         client.close()
     output.stdout().print(table)

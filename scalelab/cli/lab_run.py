@@ -41,7 +41,7 @@ def run(
         lab=found,
         variants=found.variants,
         load=running.load(found, duration=duration, seed=seed, workers=workers or 1, quick=quick),
-        rounds=running.rounds(rounds, quick),
+        rounds=running.rounds(rounds, quick, found),
         quick=quick,
         runtime=runtime,
         budget=options.budget(cpus, memory),

@@ -66,7 +66,7 @@ def verify(
                 load=running.load(
                     found, duration=duration, seed=seed, workers=workers or 1, quick=False
                 ),
-                rounds=running.rounds(rounds, quick=False),
+                rounds=running.rounds(rounds, False, found),
                 quick=False,
                 runtime=runtime,
                 budget=budget,

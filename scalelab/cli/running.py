@@ -100,9 +100,9 @@ def load(
     )
 
 
-def rounds(wanted: int | None, quick: bool) -> int:
+def rounds(wanted: int | None, quick: bool, lab: Lab) -> int:
     """How many rounds: those wanted, or the default."""
-    return wanted or (_QUICK_ROUNDS if quick else _ROUNDS)
+    return wanted or (_QUICK_ROUNDS if quick else lab.rounds or _ROUNDS)
 
 
 def run(plan: Plan) -> RunResult:
@@ -145,13 +145,15 @@ def strokes(plan: Plan) -> dict[str, list[Stroke]]:
         time of Dask workers begins.
     """
     from scalelab import catalog, strokes
+    from scalelab.model import LEADER
 
     asked = [strokes.parse(text, catalog.faults) for text in plan.faults]
     found: dict[str, list[Stroke]] = {}
     hit: set[str] = set()
     known: set[str] = set()
     for variant in plan.variants:
-        nodes = {n.name for n in catalog.topology(variant.topology, variant.params).nodes}
+        topology = catalog.topology(variant.topology, variant.params)
+        nodes = {LEADER, *(node.name for node in topology.nodes)}
         known |= nodes
         mine = [stroke for stroke in asked if nodes.issuperset(stroke.nodes)]
         hit.update(stroke.text for stroke in mine)
@@ -162,7 +164,7 @@ def strokes(plan: Plan) -> dict[str, list[Stroke]]:
         if stroke.text not in hit:
             raise UnknownName(f"node of {plan.name}", stroke.target, known)
     for stroke in (each for listed in found.values() for each in listed):
-        if stroke.kind in catalog.faults:
+        if stroke.kind != strokes.PROMOTE:
             catalog.faults[stroke.kind].require(plan.budget)
         if stroke.at_s >= plan.load.duration_s:
             raise UsageError(

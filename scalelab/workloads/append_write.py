@@ -52,14 +52,15 @@ class AppendWrite:
 class _Session:
     def __init__(self, context: SessionContext) -> None:
         self.adds, self.now = context.adds, context.now
-        primary = sql.primaries(context.places)[0].node.name
-        others = (name for name in context.places if name != primary)
-        self.nodes = [context.connect(name) for name in (primary, *others)]
+        # Who leads is in the places, or else a lost client's to find out, as ever after.
+        nodes = [place.node for place in sql.databases(context.places)]
+        nodes.sort(key=lambda node: node.follows is not None)
+        self.nodes = [context.connect(node.name) for node in nodes]
         for node in self.nodes:
             node.prepare("insert", _INSERT)
             node.prepare("leads", _LEADS)
         self.leader = self.nodes[0]
-        self.lost = False
+        self.lost = sum(node.follows is None for node in nodes) > 1
 
     async def operate(self) -> str:
         if self.lost:

@@ -43,10 +43,24 @@ def test_faults_and_routes_come_back(ledger):
     assert ledger.read("shop") == entry
 
 
+def test_what_a_node_needs_and_its_control_address_come_back(ledger):
+    entry = cluster()
+    node = dataclasses.replace(entry.places["primary"].node, needs=("replica1",))
+    place = dataclasses.replace(
+        entry.places["primary"], node=node, control=Address("127.0.0.1", 21_000)
+    )
+    topology = dataclasses.replace(entry.topology, nodes=(node, *entry.topology.nodes[1:]))
+    entry = dataclasses.replace(entry, topology=topology, places={**entry.places, "primary": place})
+    written(ledger, entry)
+    assert ledger.read("shop") == entry
+
+
 def test_an_entry_from_before_there_were_faults(ledger):
     path = written(ledger, cluster())
     data = json.loads(path.read_text())
     del data["faults"], data["routes"]
+    for place in data["places"].values():
+        del place["control"], place["node"]["needs"]
     path.write_text(json.dumps(data))
     assert ledger.read("shop") == cluster()
 

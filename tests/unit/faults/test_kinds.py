@@ -57,7 +57,7 @@ def test_a_disk_is_full_when_a_write_is_refused(value, said, free, took):
     assert catalog.faults["fill_disk"].took(fault("fill_disk", link=""), before, now) == took
 
 
-@pytest.mark.parametrize("kind", ["kill", "stop", "pause", "partition"])
+@pytest.mark.parametrize("kind", ["kill", "stop", "crash", "pause", "partition"])
 def test_what_silences_has_taken_effect_when_nobody_answers(kind):
     way = catalog.faults[kind]
     assert way.took(fault(kind), ms(1), ms(None))

