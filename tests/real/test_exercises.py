@@ -8,7 +8,7 @@ import pytest
 
 from scalelab import catalog
 from scalelab.cli import config
-from scalelab.errors import AnswerFailed
+from scalelab.errors import AnswerFailed, Inconclusive
 from scalelab.grading import exercise
 from scalelab.grading.exam import Exam
 from scalelab.grading.exercise import Exercise
@@ -16,6 +16,8 @@ from scalelab.grading.sandbox import Sandbox
 
 EXERCISES = exercise.find(catalog.lab_folders(), ())
 _SEED = 20_261
+_ATTEMPTS = 3
+"""A check that says this machine is too busy has not failed: it is made again."""
 
 
 def grade(one: Exercise, path: Path, seed: int) -> list[str]:
@@ -40,7 +42,15 @@ every = pytest.mark.parametrize("name", EXERCISES)
 
 @every
 def test_the_solution_passes(name: str, state_here: None) -> None:
-    assert grade(EXERCISES[name], EXERCISES[name].solution, _SEED)
+    one = EXERCISES[name]
+    for _ in range(_ATTEMPTS):
+        try:
+            assert grade(one, one.solution, _SEED)
+        except Inconclusive as busy:
+            why = busy.message
+        else:
+            return
+    pytest.skip(f"{_ATTEMPTS} checks said: {why}")
 
 
 # A check that fails in its midst leaves its connections to the garbage collector.
