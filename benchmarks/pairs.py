@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import statistics
 from collections.abc import Callable, Iterator
+
+from scalelab.model import Budget
+from scalelab.runtimes import budgets
 
 Row = dict[str, str | float | bool | None]
 """``name, ours, peer, unit, ratio, target, ok``; null figures where there was no peer."""
@@ -55,14 +57,15 @@ def missing(name: str, target: float, why: str) -> Row:
 
 
 @contextlib.contextmanager
-def one_core() -> Iterator[None]:
-    """Keep this process, and what it starts meanwhile, on one core (where the system can)."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
+def part_of_a_core() -> Iterator[list[str]]:
+    """The command prefix of what shall get a quarter of a core (where the system can)."""
+    found = budgets.find("benchmarks")
+    if found is None:
+        yield []
         return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(before)})
+    prefix = found.enter("hotloop", "generator")
+    found.limit("hotloop", "generator", Budget(cpus=0.25, memory=None))
     try:
-        yield
+        yield prefix
     finally:
-        os.sched_setaffinity(0, before)
+        found.remove("hotloop")

@@ -87,11 +87,12 @@ class RedisBenchmark:
 class Locust:
     """Locust, headless, in one process: users without a wait, each with a psycopg connection."""
 
-    def __init__(self, place: Place, seconds: float) -> None:
+    def __init__(self, place: Place, seconds: float, held: list[str]) -> None:
+        # What holds it to part of a core is a command prefix.
         script = Path(__file__).with_name("locust_select.py")
         how = ["--headless", "--users", str(CLIENTS), "--spawn-rate", str(CLIENTS), "--json"]
         how += ["--run-time", f"{max(2, round(seconds))}s", "--reset-stats"]
-        self._command = [sys.executable, "-m", "locust", "-f", str(script), *how]
+        self._command = [*held, sys.executable, "-m", "locust", "-f", str(script), *how]
         self._env = {
             **os.environ,
             "PGHOST": place.client.host,
