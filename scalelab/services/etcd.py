@@ -15,6 +15,7 @@ from typing import Any
 
 from scalelab.errors import EnvironmentLacks, UsageError
 from scalelab.model import Address, Image, Launch, Node, Place, Places
+from scalelab.protocols import Service
 
 _PATIENCE_S = 3.0
 
@@ -48,7 +49,7 @@ class Etcd:
         port=2379,
         control=2380,
     )
-    processes = ("etcd",)
+    processes: tuple[str, ...] = ("etcd",)
     stop_signal = "SIGTERM"
     elects = False
 
@@ -145,6 +146,19 @@ class Etcd:
     def propagate(self, place: Place, peers: Places, size: int, patience_s: float) -> float | None:
         return None  # its nodes follow none but the one they have chosen
 
+    def spill(self, place: Place, patience_s: float) -> tuple[float | None, str]:
+        # To delete what is not there goes into its log all the same.
+        key = base64.b64encode(b"scalelab/none").decode()
+        try:
+            token = _token(place, patience_s)
+            began = time.perf_counter()
+            _ask(place, "kv/deleterange", {"key": key}, patience_s, token)
+        except urllib.error.HTTPError as error:
+            return None, error.reason
+        except OSError:
+            return None, ""
+        return time.perf_counter() - began, ""
+
     def upstream(self, place: Place) -> Address | None:
         return None
 
@@ -177,4 +191,4 @@ def _ask(
         return json.load(answer)
 
 
-SERVICE = Etcd()
+SERVICE: Service = Etcd()

@@ -14,6 +14,7 @@ from typing import Any
 from scalelab import sql
 from scalelab.errors import EnvironmentLacks, UsageError
 from scalelab.model import Image, Launch, Place, Places
+from scalelab.protocols import Service
 from scalelab.services import postgres
 
 _RECOVERS = "SELECT pg_is_in_recovery()"
@@ -172,4 +173,4 @@ def _behind(place: Place, peers: Places, age_s: float) -> Mapping[str, str | int
     return {"replication": "disconnected"}
 
 
-SERVICE = Patroni()
+SERVICE: Service = Patroni()

@@ -10,6 +10,7 @@ from pathlib import Path
 from scalelab import sql
 from scalelab.errors import CheckFailed, EnvironmentLacks
 from scalelab.model import Address, Image, Launch, Node, Place, Places
+from scalelab.protocols import Service
 from scalelab.services import _postgres_probe
 
 _MIB = 1024**2
@@ -44,7 +45,7 @@ class Postgres:
         volume="/var/lib/postgresql",
         port=5432,
     )
-    processes = ("postgres",)
+    processes: tuple[str, ...] = ("postgres",)
     stop_signal = "SIGINT"  # "fast" shutdown: SIGTERM would wait for every client to leave
     elects = False
 
@@ -321,4 +322,4 @@ def _conninfo_quote(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-SERVICE = Postgres()
+SERVICE: Service = Postgres()

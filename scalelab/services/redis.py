@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from scalelab.errors import EnvironmentLacks, UsageError
 from scalelab.model import Address, Image, Launch, Node, Place, Places
+from scalelab.protocols import Service
 
 if TYPE_CHECKING:
     import redis
@@ -30,7 +31,7 @@ class Redis:
         volume="/data",
         port=6379,
     )
-    processes = ("valkey-server", "redis-server")
+    processes: tuple[str, ...] = ("valkey-server", "redis-server")
     stop_signal = "SIGTERM"
     elects = False
 
@@ -163,4 +164,4 @@ def _connect(place: Place, patience_s: float = 3.0) -> redis.Redis:
     )
 
 
-SERVICE = Redis()
+SERVICE: Service = Redis()
