@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from types import FrameType
 from typing import Annotated, Any
@@ -154,6 +155,14 @@ def _escape(text: str) -> str:
     return escape(text)
 
 
+def _in_finalizer(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _second_interrupt_kills() -> None:
     interrupted = False
 
@@ -162,6 +171,10 @@ def _second_interrupt_kills() -> None:
         if interrupted:
             # The ledger knows what is left; the next `down` removes it.
             os._exit(INTERRUPTED)
+        if _in_finalizer(frame):
+            # What is raised there is thrown away: it comes again when that is over.
+            threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
+            return
         interrupted = True
         raise KeyboardInterrupt
 

@@ -268,7 +268,7 @@ def _short(*more: str) -> list[str]:
 
 def test_bench_on_stdout_is_nothing_but_the_document(run: Run, state: Path) -> None:
     done = run(*_short("--json", "-"))
-    read = _document(done.stdout, "run", 3)
+    read = _document(done.stdout, "run", 4)
     assert "kept as " in done.stderr
     assert run("report", "--json").stdout == done.stdout
     assert set(read) == _RUN

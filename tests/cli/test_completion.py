@@ -38,7 +38,7 @@ def _complete(state: Path, line: str, **more: str) -> list[str]:
     ("line", "offered"),
     [
         ("scalelab do", ["down", "doctor"]),
-        ("scalelab up ", ["caching", "replication", "sharding", "single"]),
+        ("scalelab up ", ["caching", "ha", "replication", "sharding", "single"]),
         ("scalelab up s", ["sharding", "single"]),
         ("scalelab compose rep", ["replication"]),
         ("scalelab bench c", ["caching"]),

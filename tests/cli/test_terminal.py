@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -188,3 +189,30 @@ def test_the_cache_client_in_a_terminal(run: Run, terminal: Terminal) -> None:
     child.send("quit\r")
     _all(child)
     run("down")
+
+
+_LAST_WORDS = """
+import signal, sys
+from scalelab.cli import app
+
+class Dying:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+        print("swallowed", flush=True)
+
+app._second_interrupt_kills()
+try:
+    del_me = Dying()
+    del del_me
+    while True:
+        signal.pause()
+except KeyboardInterrupt:
+    sys.exit(7)
+"""
+
+
+def test_an_interrupt_in_a_finalizer_is_not_lost() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LAST_WORDS], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (7, "swallowed\n", "")
