@@ -88,10 +88,10 @@ class Locust:
     """Locust, headless, in one process: users without a wait, each with a psycopg connection."""
 
     def __init__(self, place: Place, seconds: float, held: list[str]) -> None:
-        # What holds it to part of a core is a command prefix.
+        # Held by a command prefix to part of a core, its users take some seconds to be there.
         script = Path(__file__).with_name("locust_select.py")
         how = ["--headless", "--users", str(CLIENTS), "--spawn-rate", str(CLIENTS), "--json"]
-        how += ["--run-time", f"{max(2, round(seconds))}s", "--reset-stats"]
+        how += ["--run-time", f"{round(seconds) + 5}s", "--reset-stats"]
         self._command = [*held, sys.executable, "-m", "locust", "-f", str(script), *how]
         self._env = {
             **os.environ,

@@ -39,6 +39,6 @@ LAB = Lab(
             "stale_share",
         ),
     ),
-    duration_s=2,
+    duration_s=3,
     prices="prices.toml",
 )
