@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -210,6 +209,8 @@ def _value(option: Any, value: Any) -> Any:
 
 
 def _read() -> dict[str, Any]:
+    import tomllib
+
     try:
         return tomllib.loads(Path(FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
 from collections.abc import Mapping
@@ -287,6 +286,8 @@ def _file(one: Exercise) -> Path:
 
 def _digest(path: Path) -> str | None:
     """What tells this file from a changed one; None when there is none."""
+    import hashlib
+
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
