@@ -348,8 +348,7 @@ class Clusters:
     def ports(self, but: str = "") -> set[int]:
         """The ports given to clusters, ``but`` one, and to their relays."""
         others = [other for other in self._ledger.clusters()[0] if other.name != but]
-        places = [place for other in others for place in other.places.values()]
-        nodes = {a.port for place in places for a in (place.client, place.control) if a}
+        nodes = {port for other in others for port in _ports(other)}
         return nodes | {route.listen.port for other in others for route in other.routes}
 
     def observe(self, cluster: Cluster) -> list[NodeReport]:
@@ -403,8 +402,7 @@ class Clusters:
     ) -> Cluster:
         try:
             cluster = self._claim_new(name, topology, runtime, budget, avoid)
-            for place in cluster.places.values():
-                avoid.update(a.port for a in (place.client, place.control) if a)
+            avoid.update(_ports(cluster))
             self.runtime(runtime).begin(name)
             cluster = self._boot(cluster, topology.nodes)
             limited = [self.runtime(runtime).limit(place) for place in cluster.places.values()]
@@ -580,6 +578,12 @@ class Clusters:
         # Asked directly, shown as its users see it: a link that is cut must not cut this off.
         memory = runtime.memory(place, handle)
         return NodeReport(cluster.seen().places[name], state, memory, facts)
+
+
+def _ports(cluster: Cluster) -> Iterator[int]:
+    """Those its nodes listen on."""
+    for place in cluster.places.values():
+        yield from (address.port for address in (place.client, place.control) if address)
 
 
 def _words(budget: Budget) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from scalelab.errors import EnvironmentLacks, UsageError
 from scalelab.model import Address, Image, Launch, Node, Place, Places
 from scalelab.protocols import Service
+from scalelab.services._unwatched import unwatched
 
 _PATIENCE_S = 3.0
 
@@ -113,10 +114,7 @@ class Etcd:
     def reload(self, place: Place) -> None: ...
 
     def crash(self, place: Place) -> None:
-        raise UsageError(
-            f"nothing watches over the server of {place.node.name}: there is nothing to be seen",
-            f"end it all the same: scalelab fault kill {place.node.name}",
-        )
+        raise unwatched(place)
 
     def health(self, node: Node) -> str:
         return (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from scalelab.errors import EnvironmentLacks, UsageError
 from scalelab.model import Address, Image, Launch, Node, Place, Places
 from scalelab.protocols import Service
+from scalelab.services._unwatched import unwatched
 
 if TYPE_CHECKING:
     import redis
@@ -80,10 +81,7 @@ class Redis:
     def reload(self, place: Place) -> None: ...
 
     def crash(self, place: Place) -> None:
-        raise UsageError(
-            f"nothing watches over the server of {place.node.name}: there is nothing to be seen",
-            f"end it all the same: scalelab fault kill {place.node.name}",
-        )
+        raise unwatched(place)
 
     def ready(self, place: Place, peers: Places) -> bool:
         import redis

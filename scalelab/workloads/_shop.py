@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 from scalelab import sql
 from scalelab.errors import RequestFailed
-from scalelab.model import Place, Places
+from scalelab.model import Audit, Load, Place, Places
 from scalelab.protocols import SessionContext
+from scalelab.workloads import _statements
 
 PRODUCTS = 10_000
 _REVIEWS = 10
@@ -72,6 +73,22 @@ class Shop:
 
     def versions(self, places: Places) -> Sequence[int]:
         return sql.versions(node(places, "postgres"), "product", self.keys)
+
+
+class CountedShop(Shop):
+    """A shop whose database counts what it is asked, by its own count."""
+
+    counted: ClassVar[str]
+    """The text of the statements that count, as LIKE takes it."""
+
+    def load(self, places: Places) -> None:
+        super().load(places)
+        _statements.install(node(places, "postgres"))
+
+    def audit(self, places: Places, load: Load) -> Audit:
+        """Queries a second of the slice."""
+        asked = _statements.rate(node(places, "postgres"), self.counted, load)
+        return Audit(figures={"origin_rate": asked})
 
 
 class Customer:

@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from scalelab.errors import UsageError
-from scalelab.model import Audit, Load, Places
 from scalelab.protocols import SessionContext
 from scalelab.workloads import _statements
-from scalelab.workloads._shop import STORE_NEWER, CachingCustomer, Flights, Shop, node, version_of
+from scalelab.workloads._shop import (
+    STORE_NEWER,
+    CachingCustomer,
+    CountedShop,
+    Flights,
+    version_of,
+)
 
 _BATCH = 50
 _AHEAD = 0.3
@@ -65,7 +70,7 @@ return {entry, mine and 1 or 0}
 """
 
 
-class CachedPage(Shop):
+class CachedPage(CountedShop):
     """Reads are pages of products, a few are popular; writes change a price.
 
     Options
@@ -80,10 +85,8 @@ class CachedPage(Shop):
     """
 
     summary = "pages of a shop behind a cache, by the strategy that keeps it filled and true"
-
-    def load(self, places: Places) -> None:
-        super().load(places)
-        _statements.install(node(places, "postgres"))
+    # All statements of the sessions, and only theirs, speak of products with parameters.
+    counted = "%product%$1%"
 
     def session(self, context: SessionContext, options: Mapping[str, Any]) -> _Aside:
         strategy = options.get("strategy", "aside")
@@ -91,11 +94,6 @@ class CachedPage(Shop):
             hint = f"use one of {', '.join(_STRATEGIES)}"
             raise UsageError(f"option strategy is {strategy!r}", hint)
         return _STRATEGIES[strategy](context, options)
-
-    def audit(self, places: Places, load: Load) -> Audit:
-        # All statements of the sessions, and only theirs, speak of products with parameters.
-        asked = _statements.rate(node(places, "postgres"), "%product%$1%", load)
-        return Audit(figures={"origin_rate": asked})
 
 
 class _Aside(CachingCustomer):

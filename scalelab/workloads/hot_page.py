@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scalelab.errors import UsageError
-from scalelab.model import Audit, Load, Places
+from scalelab.model import Places
 from scalelab.protocols import SessionContext
 from scalelab.workloads import _statements
-from scalelab.workloads._shop import Flights, Shop, node
+from scalelab.workloads._shop import CountedShop, Flights, node
 
 _BEST = """
 SELECT json_agg(best) FROM (
@@ -26,7 +26,7 @@ _LOOK = "return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}"
 _UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end return 0"
 
 
-class HotPage(Shop):
+class HotPage(CountedShop):
     """Every operation reads the shop's list of best products, from the cache while it is there.
 
     Options
@@ -41,10 +41,7 @@ class HotPage(Shop):
     summary = "one costly page of a shop, read by everybody, that expires every second"
     keys = 1
     distribution = "uniform"
-
-    def load(self, places: Places) -> None:
-        super().load(places)
-        _statements.install(node(places, "postgres"))
+    counted = "%FROM review WHERE%"
 
     def versions(self, places: Places) -> Sequence[int]:
         return ()
@@ -54,10 +51,6 @@ class HotPage(Shop):
         if protect not in _READERS:
             raise UsageError(f"option protect is {protect!r}", f"use one of {', '.join(_READERS)}")
         return _READERS[protect](context, options)
-
-    def audit(self, places: Places, load: Load) -> Audit:
-        asked = _statements.rate(node(places, "postgres"), "%FROM review WHERE%", load)
-        return Audit(figures={"origin_rate": asked})
 
 
 class _Reader:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scalelab.model import Audit, Load, Places
+from scalelab.model import Places
 from scalelab.protocols import SessionContext
 from scalelab.workloads import _statements
-from scalelab.workloads._shop import PRODUCTS, CachingCustomer, Shop, node
+from scalelab.workloads._shop import PRODUCTS, CachingCustomer, CountedShop
 
 _NO_PAGE = b""
 
 
-class MissingPage(Shop):
+class MissingPage(CountedShop):
     """Reads of pages, cache-aside; for some of them there is no product, and there never was.
 
     Options
@@ -27,20 +27,13 @@ class MissingPage(Shop):
     summary = "pages of a shop, half of which do not exist, behind a cache"
     keys = 200
     distribution = "uniform"
-
-    def load(self, places: Places) -> None:
-        super().load(places)
-        _statements.install(node(places, "postgres"))
+    counted = "%FROM product p JOIN%"
 
     def versions(self, places: Places) -> Sequence[int]:
         return ()
 
     def session(self, context: SessionContext, options: Mapping[str, Any]) -> _Reader:
         return _Reader(context, options)
-
-    def audit(self, places: Places, load: Load) -> Audit:
-        asked = _statements.rate(node(places, "postgres"), "%FROM product p JOIN%", load)
-        return Audit(figures={"origin_rate": asked})
 
 
 class _Reader(CachingCustomer):
