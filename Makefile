@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 PEERS := $(VENV)/peers
 
-.PHONY: help bench test lint compose benchmarks clean
+PARTS := guides exercises crash failover labs timing
+
+.PHONY: help bench test test-all $(PARTS:%=test-%) lint compose benchmarks clean
 
 help:  ## What there is to make
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/'
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/'
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,8 +20,14 @@ $(INSTALLED): pyproject.toml
 bench: $(INSTALLED)  ## Compare PostgreSQL alone with PostgreSQL and a cache, on this machine
 	$(BIN)/scalelab bench caching --runtime local
 
-test: $(INSTALLED)  ## Run every test this machine can run
-	$(BIN)/python -m pytest
+test: $(INSTALLED)  ## The tests of every day, about eight minutes; what this machine lacks is skipped
+	$(BIN)/python -m pytest -m core -n 4 --dist worksteal
+
+test-all: $(INSTALLED)  ## Every test, part by part, and a table of the parts
+	$(BIN)/python -m tests.parts
+
+$(PARTS:%=test-%): test-%: $(INSTALLED)
+	$(BIN)/python -m tests.parts $*
 
 lint: $(INSTALLED)  ## Style, types, and the direction of imports
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from hypothesis import settings
 
 from scalelab.ledger import Ledger
 from scalelab.runtimes import processes
+from tests.parts import PARTS
 
 SERVERS = {"postgres", "initdb", "pg_basebackup", "etcd", "valkey-server", "redis-server"}
 
@@ -26,6 +27,22 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("scalelab", deadline=None)
 settings.load_profile("scalelab")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, part in PARTS.items():
+        config.addinivalue_line("markers", f"{name}: {part.about}")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest looks at `-m`
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put each test into its part; one in two parts is an error."""
+    for item in items:
+        named = {mark.name for mark in item.iter_markers()} & set(PARTS)
+        if len(named) > 1:
+            raise pytest.UsageError(f"{item.nodeid} is in several parts: {', '.join(named)}")
+        if not named:
+            item.add_marker("core")
 
 
 def required(what: str) -> bool:
