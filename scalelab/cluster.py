@@ -311,6 +311,7 @@ class Clusters:
         """
         states = {node: self.state(cluster, node) for node in nodes}
         idle = [node for node, state in states.items() if state in _RESTING]
+        self._limit(cluster, [node for node, state in states.items() if state == "running"])
         self._settle(cluster, [cluster.places[node].node for node in idle])
         for node, state in states.items():
             if state == "running" and self._services[cluster.places[node].node.service].elects:
@@ -384,6 +385,8 @@ class Clusters:
             alike = (other.topology, other.runtime, other.budget) == (topology, runtime, budget)
             if alike and other.phase == "up" and other.name not in {name, *not_these}:
                 with self.in_use(other.name) as cluster:
+                    nodes = [n for n in cluster.places if self.state(cluster, n) == "running"]
+                    self._limit(cluster, nodes)
                     yield cluster.seen()
                 return
         if self._ledger.read(name):
@@ -531,6 +534,11 @@ class Clusters:
             for node in nodes:
                 runtime.stop(cluster.places[node.name], None, kill=True)
             raise
+
+    def _limit(self, cluster: Cluster, nodes: Collection[str]) -> None:
+        """Limit nodes that run: a tool killed while it started one had no time to do it."""
+        for node in nodes:
+            self.runtime(cluster.runtime).limit(cluster.places[node])
 
     def _settle(self, cluster: Cluster, idle: Collection[Node]) -> None:
         """Start these nodes, and finish what a promotion that was cut short left undone."""

@@ -160,7 +160,10 @@ class Runtime(Protocol):
         """Make what all nodes share (folders, a network)."""
 
     def start(self, place: Place, launch: Launch) -> Handle:
-        """Start the node (preparing it first if it never was) and return at once."""
+        """Start the node (preparing it first if it never was) and return at once.
+
+        It boots without a CPU limit; :meth:`limit` puts one on.
+        """
 
     def configure(self, place: Place, launch: Launch) -> None:
         """Put the launch's files in place; a server reads them when it starts or reloads."""

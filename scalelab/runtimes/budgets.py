@@ -48,6 +48,9 @@ class Budgets(Protocol):
     def limit(self, cluster: str, node: str, budget: Budget) -> None:
         """Enforce ``budget`` on the node's group from now on."""
 
+    def lift(self, cluster: str, node: str) -> None:
+        """Let the node's group have all the CPU again, for a boot; its memory stays limited."""
+
     def pids(self, cluster: str, node: str) -> set[int]:
         """The processes in the node's group; node "*" means all the cluster's."""
 
@@ -109,6 +112,10 @@ class _V1(_ControlGroups):
         if budget.held is not None:
             (memory / "memory.limit_in_bytes").write_text(str(budget.held))
 
+    def lift(self, cluster: str, node: str) -> None:
+        cpu, _ = self._groups(cluster, node)
+        (cpu / "cpu.cfs_quota_us").write_text("-1")
+
 
 class _V2(_ControlGroups):
     how = "cgroup v2"
@@ -124,6 +131,10 @@ class _V2(_ControlGroups):
             (group / "cpu.max").write_text("{} {}".format(*quota(budget.cpus)))
         if budget.held is not None:
             (group / "memory.max").write_text(str(budget.held))
+
+    def lift(self, cluster: str, node: str) -> None:
+        (group,) = self._groups(cluster, node)
+        (group / "cpu.max").write_text("max")
 
 
 class _SystemdScopes:
@@ -152,6 +163,9 @@ class _SystemdScopes:
         if properties:
             unit = self._unit(cluster, node)
             _systemctl("set-property", "--runtime", unit, *properties, check=True)
+
+    def lift(self, cluster: str, node: str) -> None:
+        """A start makes a new scope, which has no limit yet."""
 
     def pids(self, cluster: str, node: str) -> set[int]:
         pattern = self._unit(cluster, node)

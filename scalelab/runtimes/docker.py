@@ -39,6 +39,8 @@ from scalelab.runtimes import (
 from scalelab.runtimes.daemon import connect, remote_host, translated
 from scalelab.runtimes.labelled import Labelled, unless_gone
 
+_NO_QUOTA = -1
+"""Takes a container's CPU limit away, for a boot at full speed."""
 _STOP_S = 30
 """How long a server may take to finish cleanly (a checkpoint on 20% CPU), in seconds."""
 
@@ -175,6 +177,8 @@ class DockerRuntime:
                 self._create(place)
             if found is None or not found["State"]["Running"]:
                 self.configure(place, launch)
+                if found is not None and place.budget.cpus is not None:
+                    api.update_container(name, cpu_quota=_NO_QUOTA)
             api.start(name)
             started = api.inspect_container(name)
         return {"id": started["Id"], "image": started["Config"]["Image"]}

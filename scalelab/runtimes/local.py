@@ -108,7 +108,10 @@ class LocalRuntime:
                 )
         self._mount(place)
         self.configure(place, launch)
-        enter = self._budgets.enter(place.cluster, place.node.name) if self._budgets else []
+        enter: list[str] = []
+        if self._budgets:
+            enter = self._budgets.enter(place.cluster, place.node.name)
+            self._budgets.lift(place.cluster, place.node.name)
         command = [*enter, *unprivileged(), "sh", f"{place.conf_dir}/boot.sh"]
         with (folder / "log").open("ab") as log:
             child = subprocess.Popen(
