@@ -40,7 +40,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         named = {mark.name for mark in item.iter_markers()} & set(PARTS)
         if len(named) > 1:
-            raise pytest.UsageError(f"{item.nodeid} is in several parts: {', '.join(named)}")
+            several = ", ".join(sorted(named))
+            raise pytest.UsageError(f"{item.nodeid} is in several parts: {several}")
         if not named:
             item.add_marker("core")
 
