@@ -34,7 +34,10 @@ class Service(Protocol):
     stop_signal: str
     """The signal that makes it finish cleanly and soon ("SIGINT")."""
     elects: bool
-    """Whether its nodes choose by themselves, at any time, who of them leads."""
+    """Whether its nodes choose by themselves, at any time, who of them leads.
+
+    One of them that ends while it starts is started again.
+    """
 
     def binaries(self) -> str:
         """The folders of the pip-installed server binaries, as in PATH.
@@ -90,8 +93,9 @@ class Service(Protocol):
     def inspect(self, place: Place, peers: Places) -> Mapping[str, str | int | float]:
         """Facts only the servers know: of a replica ``replication``, ``lag_bytes``, ``lag_ms``.
 
-        Of a node whose service ``elects``: ``role``, and of a replica whom it ``follows``. Empty
-        where the node does not answer; never raises for that.
+        Of a node whose service ``elects``: ``role``, and of a replica whom it ``follows`` and,
+        where commits wait for one, whether it is ``synchronous``. Empty where the node does not
+        answer; never raises for that.
         """
 
     def exchange(self, place: Place, size: int, times: int, patience_s: float) -> Sequence[float]:

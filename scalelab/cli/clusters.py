@@ -262,6 +262,8 @@ def _copying(report: NodeReport) -> str:
         return ""
     behind = report.facts.get("lag_bytes")
     text = str(report.facts["replication"])
+    if report.facts.get("synchronous"):
+        text += ", synchronous"
     return text if behind is None else f"{text}, {behind} bytes behind"
 
 
@@ -318,7 +320,8 @@ def _table(columns: Mapping[str, list[str]]) -> Table:
 def _lag(report: NodeReport) -> str:
     facts = report.facts
     if "lag_bytes" in facts:
-        return f"{output.size(int(facts['lag_bytes']))}, {facts['lag_ms']:.0f} ms"
+        lag = f"{output.size(int(facts['lag_bytes']))}, {facts['lag_ms']:.0f} ms"
+        return f"{lag}, synchronous" if facts.get("synchronous") else lag
     return str(facts.get("replication", ""))
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import json
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Collection, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from scalelab.errors import EnvironmentLacks, UsageError
 from scalelab.model import Address, Image, Launch, Node, Place, Places
 from scalelab.protocols import Service
+from scalelab.services import _etcd_gateway as gateway
 from scalelab.services._unwatched import unwatched
 
 _PATIENCE_S = 3.0
@@ -101,7 +99,7 @@ class Etcd:
     def ready(self, place: Place, peers: Places) -> bool:
         # A password is asked of the majority, and refused until it is needed.
         try:
-            return bool(_token(place, _PATIENCE_S))
+            return bool(gateway.token(place, _PATIENCE_S))
         except OSError:
             return False
 
@@ -134,10 +132,10 @@ class Etcd:
         key = base64.b64encode(b"x" * size).decode()
         took: list[float] = []
         with contextlib.suppress(OSError):
-            token = _token(place, patience_s)
+            token = gateway.token(place, patience_s)
             for _ in range(times):
                 began = time.perf_counter()
-                _ask(place, "kv/range", {"key": key}, patience_s, token)
+                gateway.ask(place, "kv/range", {"key": key}, patience_s, token)
                 took.append(time.perf_counter() - began)
         return took
 
@@ -148,9 +146,9 @@ class Etcd:
         # To delete what is not there goes into its log all the same.
         key = base64.b64encode(b"scalelab/none").decode()
         try:
-            token = _token(place, patience_s)
+            token = gateway.token(place, patience_s)
             began = time.perf_counter()
-            _ask(place, "kv/deleterange", {"key": key}, patience_s, token)
+            gateway.ask(place, "kv/deleterange", {"key": key}, patience_s, token)
         except urllib.error.HTTPError as error:
             return None, error.reason
         except OSError:
@@ -166,27 +164,6 @@ class Etcd:
             "ETCDCTL_USER": "root",
             "ETCDCTL_PASSWORD": place.password,
         }
-
-
-def _token(place: Place, patience_s: float) -> str:
-    """What a client shows instead of the password; raises OSError where none is to be had."""
-    who = {"name": "root", "password": place.password}
-    return str(_ask(place, "auth/authenticate", who, patience_s)["token"])
-
-
-def _ask(
-    place: Place, what: str, question: Mapping[str, str], patience_s: float, token: str = ""
-) -> Any:
-    """Ask etcd's gateway, which speaks JSON over HTTP; raises OSError where it fails."""
-    request = urllib.request.Request(
-        f"http://{place.client}/v3/{what}",
-        json.dumps(question).encode(),
-        {"Content-Type": "application/json", **({"Authorization": token} if token else {})},
-    )
-    # Never by a proxy of the user's: it is this machine that is asked.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=patience_s) as answer:
-        return json.load(answer)
 
 
 SERVICE: Service = Etcd()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -15,6 +16,7 @@ from scalelab import sql
 from scalelab.errors import EnvironmentLacks, UsageError
 from scalelab.model import Image, Launch, Place, Places
 from scalelab.protocols import Service
+from scalelab.services import _etcd_gateway as gateway
 from scalelab.services import postgres
 
 _RECOVERS = "SELECT pg_is_in_recovery()"
@@ -24,6 +26,8 @@ SELECT state, greatest(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn), 0)::bi
 FROM pg_stat_replication WHERE application_name = %s
 """
 _AGE = "SELECT coalesce(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0)::float"
+
+_PATIENCE_S = 3.0
 
 # What all members agree on. The time a leader's lease lasts (ttl) is the shortest that Patroni
 # takes: who is gone with his Patroni is replaced once it is over. A server that crashed is
@@ -129,7 +133,8 @@ class Patroni(postgres.Postgres):
     def ready(self, place: Place, peers: Places) -> bool:
         facts = self.inspect(place, peers)
         if facts.get("role") == "primary":
-            return True
+            # A new server takes writes before its Patroni is done with it and leads.
+            return _stored("leader", place, peers) == place.node.name.encode()
         return facts.get("replication") == "streaming"
 
     def received(self, place: Place) -> int | None:
@@ -162,15 +167,39 @@ def _behind(place: Place, peers: Places, age_s: float) -> Mapping[str, str | int
         except psycopg.Error:
             continue
         if row is not None:
-            # Where commits wait for one replica, which one must have been agreed on first.
-            waits = place.node.settings.get("synchronous_mode", "off") != "off"
-            return {
+            behind: dict[str, str | int | float] = {
                 "follows": leader.node.name,
-                "replication": row[0] if row[2] or not waits else "not synchronous yet",
+                "replication": row[0],
                 "lag_bytes": row[1],
                 "lag_ms": round(1000 * age_s, 1) if row[1] else 0.0,
             }
+            if place.node.settings.get("synchronous_mode", "off") != "off":
+                synchronous = _synchronous(leader, peers) if row[2] else []
+                behind["synchronous"] = place.node.name in synchronous
+                if not synchronous:
+                    behind["replication"] = "not synchronous yet"
+            return behind
     return {"replication": "disconnected"}
+
+
+def _synchronous(leader: Place, peers: Places) -> list[str]:
+    """The replicas that commits wait for, as the store says: no other may take over.
+
+    The leader waits for one for seconds before it writes that into the store.
+    """
+    said = json.loads(_stored("sync", leader, peers) or b"{}")
+    if said.get("leader") != leader.node.name:
+        return []  # still what a former leader wrote
+    return [name for name in (said.get("sync_standby") or "").split(",") if name]
+
+
+def _stored(key: str, place: Place, peers: Places) -> bytes | None:
+    """What the members have written under a key; None as well where no store answers."""
+    for each in peers.values():
+        if each.node.service == "etcd":
+            with contextlib.suppress(OSError):
+                return gateway.value(each, f"/service/{place.cluster}/{key}", _PATIENCE_S)
+    return None
 
 
 SERVICE: Service = Patroni()

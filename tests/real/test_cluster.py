@@ -46,7 +46,7 @@ def nodes(run: Run) -> dict[str, dict[str, Any]]:
     return {node["name"]: node for node in found["nodes"]}
 
 
-def until(condition: Callable[[], bool], patience_s: float = 60) -> None:
+def until(condition: Callable[[], bool], patience_s: float = 300) -> None:
     deadline = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < deadline, "the condition never came true"
