@@ -6,6 +6,7 @@ For a long hunt: ``SCALELAB_CRASH_SEED=7 SCALELAB_CRASH_MOMENTS=40``.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import random
 import shlex
@@ -46,7 +47,7 @@ def drawn(every: Sequence[str], moments: int, *command: str) -> list[str]:
     count = min(int(_MOMENTS or moments), len(every))
     chance = random.Random(f"{_SEED} {command}")
     edges = [number * len(every) // count for number in range(count + 1)]
-    return [every[chance.randrange(*edge)] for edge in zip(edges, edges[1:], strict=False)]
+    return [every[chance.randrange(*edge)] for edge in itertools.pairwise(edges)]
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Runs scalelab and kills it (SIGKILL) at a step of its own, so that the same crash can be had again.
+"""Runs scalelab and kills it (SIGKILL) at a step of its own, so that a crash can be had again.
 
     python tests/real/killed.py --list FILE up replication           writes down its steps, in order
     python tests/real/killed.py --step STEP up replication           is killed just before this one
@@ -45,7 +45,7 @@ _DECIDING = (
     "load.spread.Spread.",
 )
 _CALLS, _SAME_ACTS = 4, 16
-"""So many of each are steps; of acts, later ones too, but ever fewer: every file has its removal."""
+"""So many of each are steps; of acts also the 32nd, 64th and so on (of thousands of removals)."""
 
 
 class Steps:

@@ -27,6 +27,7 @@ _FAULTS = (
     ("stop", "replica1"),
     ("throttle", "replica1--primary", "--rate", "1MB"),
 )
+_LONG = pytest.mark.timeout(3600)  # with as many moments as a hunt asks for
 # A step in the midst of a removal.
 _REMOVING = {
     "local": "os.remove in runtimes.local.LocalRuntime.remove #64",
@@ -68,6 +69,7 @@ def test_a_down_that_is_killed(run: Run, state: Path, runtime: str) -> None:
 
 
 @pytest.mark.crash
+@_LONG
 @pytest.mark.parametrize("disk", [(), _DISK], ids=["", "disk"])
 @pytest.mark.parametrize("topology", ["single", "caching", "replication"])
 def test_an_up_killed_at_any_step(
@@ -85,6 +87,7 @@ def test_an_up_killed_at_any_step(
 
 
 @pytest.mark.crash
+@_LONG
 def test_an_up_of_ha_killed_at_any_step(run: Run, state: Path) -> None:
     command = ("up", "ha", "-r", "local")
     every = steps(state, *command)
@@ -96,6 +99,7 @@ def test_an_up_of_ha_killed_at_any_step(run: Run, state: Path) -> None:
 
 
 @pytest.mark.crash
+@_LONG
 def test_a_bench_killed_at_any_step(run: Run, state: Path, runtime: str) -> None:
     command = ("bench", "caching", "--quick", "-r", runtime)
     every = steps(state, *command)
@@ -107,6 +111,7 @@ def test_a_bench_killed_at_any_step(run: Run, state: Path, runtime: str) -> None
 
 
 @pytest.mark.crash
+@_LONG
 @pytest.mark.parametrize("topology", ["caching", "replication"])
 def test_a_down_killed_at_any_step(run: Run, state: Path, runtime: str, topology: str) -> None:
     run("up", topology, "-r", runtime)
@@ -120,6 +125,7 @@ def test_a_down_killed_at_any_step(run: Run, state: Path, runtime: str, topology
 
 
 @pytest.mark.crash
+@_LONG
 @pytest.mark.parametrize("kind", _FAULTS, ids=lambda kind: kind[0])
 def test_a_fault_killed_at_any_step_is_healed_by_the_next_command(
     run: Run, state: Path, runtime: str, kind: tuple[str, ...]

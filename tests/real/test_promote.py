@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from scalelab.model import Place
-from tests.conftest import Run, environment
+from tests.conftest import Run
+from tests.real.crashes import drawn, killed, steps, told
 from tests.real.test_cluster import ask, cluster, connect, kill_from_outside, nodes, until
 
 _LEADS = "SELECT NOT pg_is_in_recovery()"
@@ -83,6 +79,7 @@ def test_a_hand_over_loses_nothing_and_goes_back(run: Run, state: Path, runtime:
     must_be_led_by(run, state, "primary")
 
 
+@pytest.mark.failover
 def test_a_crash_loses_what_was_not_sent(run: Run, state: Path, runtime: str) -> None:
     run("up", "replication", "-r", runtime)
     found = places(state)
@@ -100,6 +97,7 @@ def test_a_crash_loses_what_was_not_sent(run: Run, state: Path, runtime: str) ->
     until(lambda: rows(places(state)["primary"]) == [1, 3])
 
 
+@pytest.mark.failover
 def test_who_lacks_what_another_has_cannot_lead(run: Run, state: Path, runtime: str) -> None:
     run("up", "replication", "-r", runtime)
     found = places(state)
@@ -120,6 +118,7 @@ def test_who_lacks_what_another_has_cannot_lead(run: Run, state: Path, runtime: 
     assert rows(places(state)["replica2"]) == [1, 2]
 
 
+@pytest.mark.failover
 def test_synchronous_standbys_change_names(run: Run, state: Path, runtime: str) -> None:
     run("up", "replication", "-p", "sync=remote_apply", "-r", runtime)
     run("promote", "replica2")
@@ -130,27 +129,21 @@ def test_synchronous_standbys_change_names(run: Run, state: Path, runtime: str) 
     assert ask(places(state)["primary"], "SHOW synchronous_standby_names") == ""
 
 
+@pytest.mark.failover
 def test_a_promotion_cut_short_is_finished(run: Run, state: Path, runtime: str) -> None:
     run("up", "replication", "-p", "replicas=1", "-r", runtime)
     write(places(state)["primary"], 1)
-    chance = random.Random(7)
-    heir = "replica1"
-    for _ in range(4):
-        promoting = subprocess.Popen(
-            [sys.executable, "-m", "scalelab", "promote", heir],
-            env=environment(state),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        # The fault is the moment; what must hold afterwards does not depend on it.
-        time.sleep(chance.uniform(0.2, 2.0))
-        promoting.send_signal(signal.SIGKILL)
-        promoting.wait()
-        run("start")
-        leader = next(n["name"] for n in nodes(run).values() if n["role"] == "primary")
-        must_be_led_by(run, state, leader)
-        run("promote", heir)
-        must_be_led_by(run, state, heir)
+    every = steps(state, "promote", "replica1")
+    must_be_led_by(run, state, "replica1")
+    heir = "primary"
+    for step in drawn(every, 5, "promote", runtime):
+        with told(step, "promote", heir):
+            killed(state, step, "promote", heir)
+            run("start")
+            leader = next(n["name"] for n in nodes(run).values() if n["role"] == "primary")
+            must_be_led_by(run, state, leader)
+            run("promote", heir)
+            must_be_led_by(run, state, heir)
         heir = next(name for name in places(state) if name != heir)
     assert rows(places(state)["primary"]) == [1]
 
