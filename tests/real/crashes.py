@@ -17,37 +17,46 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from scalelab.errors import INTERRUPTED
 from tests.conftest import environment
 
 _KILLED = Path(__file__).with_name("killed.py")
 _SEED = os.environ.get("SCALELAB_CRASH_SEED", "1")
+_ENDED = (0, INTERRUPTED)
 _MOMENTS = os.environ.get("SCALELAB_CRASH_MOMENTS", "")
 
 
 def steps(state: Path, *command: str) -> list[str]:
-    """The steps of a command, by running it to its end: what must succeed."""
+    """The steps of a command, found by running it to its end."""
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "steps"
-        with begin(state, "--list", str(listed), *command) as tool:
+        with _begin(state, "--list", str(listed), *command) as tool:
             said = _until_the_end(tool)
-        assert tool.returncode in (0, 130), f"{command} {said}"
+        assert tool.returncode in _ENDED, f"{command} {said}"
         return listed.read_text().splitlines()
 
 
 def killed(state: Path, step: str, *command: str) -> bool:
     """Run a command that is killed just before a step; False if that step never came."""
-    with begin(state, "--step", step, *command) as tool:
+    with _begin(state, "--step", step, *command) as tool:
         said = _until_the_end(tool)
-    assert tool.returncode in (-signal.SIGKILL, 0, 130), said
+    assert tool.returncode in (-signal.SIGKILL, *_ENDED), said
     return tool.returncode == -signal.SIGKILL
 
 
 def drawn(every: Sequence[str], moments: int, *command: str) -> list[str]:
-    """So many of the steps, one out of each stretch of the way from the first to the last."""
+    """So many of the steps, one out of each stretch of the way from the first to the last.
+
+    Each has a lot of its own, and the lowest of a stretch is drawn: where nodes boot side by side
+    and their steps change places, the same ones are drawn all the same.
+    """
+
+    def lot(step: str) -> float:
+        return random.Random(f"{_SEED} {command} {step}").random()
+
     count = min(int(_MOMENTS or moments), len(every))
-    chance = random.Random(f"{_SEED} {command}")
     edges = [number * len(every) // count for number in range(count + 1)]
-    return [every[chance.randrange(*edge)] for edge in itertools.pairwise(edges)]
+    return [min(every[begin:end], key=lot) for begin, end in itertools.pairwise(edges)]
 
 
 @contextlib.contextmanager
@@ -61,8 +70,7 @@ def told(step: str, *command: str) -> Iterator[None]:
         raise
 
 
-def begin(state: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start `killed.py`."""
+def _begin(state: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-u", str(_KILLED), *arguments],
         env=environment(state),

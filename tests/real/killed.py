@@ -64,7 +64,7 @@ class Steps:
     def act(self, event: str, arguments: tuple[object, ...]) -> None:
         """Python's own account of what is about to be done (an audit hook)."""
         if event == "open":
-            done = "write" if self._is_written(*arguments) else ""  # type: ignore[arg-type]
+            done = "write" if _is_written(*arguments) else ""
         elif event == "http.client.send":
             request = bytes(arguments[1])[:4] if isinstance(arguments[1], bytes) else b"GET "
             done = "" if request == b"GET " else "request"
@@ -84,14 +84,6 @@ class Steps:
             caller = self._name(frame.f_back.f_code)
             if caller.startswith("services."):
                 self._step(f"SQL in {caller}", _CALLS)
-
-    @staticmethod
-    def _is_written(path: object, mode: object, flags: int) -> bool:
-        return (
-            bool(flags & _WRITES)
-            and not str(path).startswith(("/dev/", "/proc/"))
-            and ("__pycache__" not in str(path))
-        )
 
     def _where(self, frame: FrameType | None) -> str:
         while frame is not None:
@@ -123,6 +115,11 @@ class Steps:
                 os.write(self._list, f"{step}\n".encode())
             if step == self._last:
                 os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _is_written(path: object, mode: object, flags: int) -> bool:
+    passing = str(path).startswith(("/dev/", "/proc/")) or "__pycache__" in str(path)
+    return bool(flags & _WRITES) and not passing
 
 
 def main() -> None:

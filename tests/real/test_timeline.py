@@ -37,7 +37,8 @@ def test_asynchronous_failover_loses_writes_and_synchronous_none(
     folder = tmp_path / "labs" / "failing"
     folder.mkdir(parents=True)
     (folder / "lab.py").write_text(_LAB)
-    run("bench", "failing", "--runtime", runtime, "--rounds", "2", "--json", "run.json")
+    command = ("bench", "failing", "--quick", "--rounds", "2", "--runtime", runtime)
+    run(*command, "--json", "run.json")
     variants = json.loads((tmp_path / "run.json").read_text())["variants"]
     calm, *failed = variants
     assert calm["struck"] == calm["throughput_timeline_per_s"] == []
