@@ -89,13 +89,10 @@ def test_an_interrupted_preparation_starts_over(lab: Lab) -> None:
 def test_state_knows_uptime_memory_and_pauses(lab: Lab) -> None:
     began = time.time()
     cache = lab.up("c", CACHE)["cache"]
-    ready = time.time()
     state = lab.runtime.state(cache, lab.handles["cache"])
     assert state.state == "running"
     assert state.uptime_s is not None
-    # It started after we asked for it, and before it answered.
-    assert 0 <= time.time() - ready <= state.uptime_s + 1
-    assert state.uptime_s <= time.time() - began
+    assert 0 <= state.uptime_s <= time.time() - began
     memory = lab.runtime.memory(cache, lab.handles["cache"])
     assert memory is not None
     assert 500_000 < memory < 256 * 1024**2
