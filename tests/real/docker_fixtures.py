@@ -18,15 +18,15 @@ from scalelab.runtimes.docker import DockerRuntime
 
 CACHE = Topology("cache", {}, (Node("cache", "redis", "cache"),))
 SINGLE = Topology("single", {}, (Node("primary", "postgres", "primary"),))
-_PATIENCE_S = 60.0
+_PATIENCE_S = 300.0
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for a condition; fail naming it when it does not come true in a minute."""
+    """Wait for a condition; fail naming it when it does not come true in five minutes."""
     deadline = time.monotonic() + _PATIENCE_S
     while not condition():
         if time.monotonic() > deadline:
-            pytest.fail(f"in vain waited a minute until {what}")
+            pytest.fail(f"in vain waited five minutes until {what}")
         time.sleep(0.02)
 
 

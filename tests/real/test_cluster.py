@@ -194,7 +194,7 @@ def test_two_ups_of_one_name_at_once(run: Run, state: Path, runtime: str) -> Non
         )
         for _ in range(2)
     ]
-    said = [up.communicate(timeout=120)[1].decode() for up in ups]
+    said = [up.communicate(timeout=300)[1].decode() for up in ups]
     codes = [up.returncode for up in ups]
     assert sorted(codes) in ([0, 1], [0, 0]), said
     if codes != [0, 0]:  # else the second came so late that it found it up

@@ -1,19 +1,13 @@
-"""Whatever is killed at whatever moment, `down --all` leaves nothing.
-
-The moments are drawn anew each time, so that few of them a run become many over the runs. For many
-at once: ``SCALELAB_CRASH_MOMENTS=42 SCALELAB_CRASH_CYCLES=25 SCALELAB_CRASH_FAULTS=18``.
-"""
+"""Whatever is killed at whatever step of its own, `down --all` leaves nothing."""
 
 from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,11 +15,11 @@ import pytest
 from scalelab.ledger import Ledger
 from scalelab.runtimes import processes
 from tests.conftest import Run, environment, leftovers
+from tests.real.crashes import drawn, killed, steps, told
 
-_MOMENTS = int(os.environ.get("SCALELAB_CRASH_MOMENTS", "15"))
-_CYCLES = int(os.environ.get("SCALELAB_CRASH_CYCLES", "5"))
-_FAULTS = int(os.environ.get("SCALELAB_CRASH_FAULTS", "6"))
-_KINDS = (
+_CYCLES = 3
+_DISK = ("--disk", "256M")
+_FAULTS = (
     ("kill", "primary"),
     ("partition", "replica1--primary"),
     ("pause", "replica1"),
@@ -33,11 +27,136 @@ _KINDS = (
     ("stop", "replica1"),
     ("throttle", "replica1--primary", "--rate", "1MB"),
 )
+_LONG = pytest.mark.timeout(3600)  # with as many moments as a hunt asks for
+# A step in the midst of a removal.
+_REMOVING = {
+    "local": "os.remove in runtimes.local.LocalRuntime.remove #64",
+    "docker": "request in runtimes.labelled._remove_container #2",
+}
 
 
 def owns_disks(runtime: str) -> bool:
     """Whether nodes can have disks of their own here."""
     return runtime == "docker" or os.geteuid() == 0
+
+
+def must_leave_nothing(run: Run, state: Path) -> None:
+    run("down", "--all")
+    assert leftovers(state) == []
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "links.Relays.remove #1",  # the entry is in the ledger, and nothing else is there
+        "booting._await #2",  # the primary is ready, a replica has just been started
+    ],
+)
+def test_an_up_that_is_killed(run: Run, state: Path, runtime: str, step: str) -> None:
+    command = ("up", "replication", "-r", runtime)
+    with told(step, *command):
+        assert killed(state, step, *command)
+        assert leftovers(state, patience_s=0) != []
+        must_leave_nothing(run, state)
+
+
+def test_a_down_that_is_killed(run: Run, state: Path, runtime: str) -> None:
+    run("up", "caching", "-r", runtime)
+    with told(_REMOVING[runtime], "down"):
+        assert killed(state, _REMOVING[runtime], "down")
+        assert leftovers(state, patience_s=0) != []
+        must_leave_nothing(run, state)
+
+
+@pytest.mark.crash
+@_LONG
+@pytest.mark.parametrize("disk", [(), _DISK], ids=["", "disk"])
+@pytest.mark.parametrize("topology", ["single", "caching", "replication"])
+def test_an_up_killed_at_any_step(
+    run: Run, state: Path, runtime: str, topology: str, disk: tuple[str, ...]
+) -> None:
+    if disk and not owns_disks(runtime):
+        pytest.skip("only root may mount; what others are told is in test_nonroot.py")
+    command = ("up", topology, "-r", runtime, *disk)
+    every = steps(state, *command)
+    must_leave_nothing(run, state)
+    for step in drawn(every, 5, *command):
+        with told(step, *command):
+            killed(state, step, *command)
+            must_leave_nothing(run, state)
+
+
+@pytest.mark.crash
+@_LONG
+def test_an_up_of_ha_killed_at_any_step(run: Run, state: Path) -> None:
+    command = ("up", "ha", "-r", "local")
+    every = steps(state, *command)
+    must_leave_nothing(run, state)
+    for step in drawn(every, 4, *command):
+        with told(step, *command):
+            killed(state, step, *command)
+            must_leave_nothing(run, state)
+
+
+@pytest.mark.crash
+@_LONG
+def test_a_bench_killed_at_any_step(run: Run, state: Path, runtime: str) -> None:
+    command = ("bench", "caching", "--quick", "-r", runtime)
+    every = steps(state, *command)
+    assert leftovers(state) == []
+    for step in drawn(every, 5, *command):
+        with told(step, *command):
+            killed(state, step, *command)
+            must_leave_nothing(run, state)
+
+
+@pytest.mark.crash
+@_LONG
+@pytest.mark.parametrize("topology", ["caching", "replication"])
+def test_a_down_killed_at_any_step(run: Run, state: Path, runtime: str, topology: str) -> None:
+    run("up", topology, "-r", runtime)
+    every = steps(state, "down")
+    assert leftovers(state) == []
+    for step in drawn(every, 4, "down", topology, runtime):
+        run("up", topology, "-r", runtime)
+        with told(step, "down"):
+            killed(state, step, "down")
+            must_leave_nothing(run, state)
+
+
+@pytest.mark.crash
+@_LONG
+@pytest.mark.parametrize("kind", _FAULTS, ids=lambda kind: kind[0])
+def test_a_fault_killed_at_any_step_is_healed_by_the_next_command(
+    run: Run, state: Path, runtime: str, kind: tuple[str, ...]
+) -> None:
+    run("up", "replication", "-p", "replicas=1", "-r", runtime)
+    command = ("fault", *kind, "--for", "1h")
+    every = steps(state, *command)
+    chosen = drawn(every, 3, *command)
+    for step in chosen:
+        with told(step, *command):
+            killed(state, step, *command)
+            (cluster,) = json.loads(run("status", "--json").stdout)["clusters"]
+            assert cluster["faults"] == []
+            assert {node["state"] for node in cluster["nodes"]} == {"running"}
+            entry = Ledger(state).read("replication")
+            assert entry is not None
+            assert entry.routes == ()
+            while processes.working_in(state.resolve() / "links", ()):
+                time.sleep(0.01)  # a relay ends by itself once it is told to
+    half_way = chosen[len(chosen) // 2]
+    with told(half_way, *command):
+        killed(state, half_way, *command)
+        must_leave_nothing(run, state)
+
+
+@pytest.mark.crash
+def test_cycles_leak_nothing(run: Run, state: Path, runtime: str) -> None:
+    for _ in range(_CYCLES):
+        run("up", "caching", "-r", runtime)
+        run("down")
+        assert leftovers(state) == []
 
 
 def _begin(state: Path, *arguments: str) -> subprocess.Popen[bytes]:
@@ -49,91 +168,23 @@ def _begin(state: Path, *arguments: str) -> subprocess.Popen[bytes]:
     )
 
 
-@pytest.mark.timeout(1500)
-def test_killed_at_any_moment(run: Callable[..., object], state: Path, runtime: str) -> None:
-    seed = time.time_ns() % 2**32
-    print(f"seed {seed}")  # pytest shows it when the test fails
-    drawn = random.Random(seed)
-    for number in range(_MOMENTS):
-        kind = ("up", "up", "up", "bench", "down")[number % 5]
-        topology = drawn.choice(["single", "caching", "replication"])
-        if kind == "bench":
-            command, longest = ["bench", "caching", "--quick", "-r", runtime], 12.0
-        elif kind == "up":
-            disk = ["--disk", "256M"] if owns_disks(runtime) and drawn.random() < 0.5 else []
-            command, longest = ["up", topology, "-r", runtime, *disk], 2.0
-        else:
-            run("up", topology, "-r", runtime)
-            command, longest = ["down"], 0.8
-        tool = _begin(state, *command)
-        try:
-            # The moment of the kill is the experiment, not a synchronisation.
-            tool.wait(drawn.uniform(0, longest))
-        except subprocess.TimeoutExpired:
-            tool.send_signal(signal.SIGKILL)
-            tool.wait()
-        run("down", "--all")
-        assert leftovers(state) == [], f"{command}, seed {seed}, number {number}"
-
-
-@pytest.mark.timeout(900)
-def test_cycles_leak_nothing(run: Callable[..., object], state: Path, runtime: str) -> None:
-    for _ in range(_CYCLES):
-        run("up", "caching", "-r", runtime)
-        run("down")
-        assert leftovers(state) == []
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.crash)]
+)
 def test_interrupted_up_cleans_after_itself(state: Path, runtime: str, number: int) -> None:
     tool = _begin(state, "up", "replication", "-r", runtime)
     while tool.poll() is None and not (state / "clusters" / "replication.json").exists():
         time.sleep(0.005)
     tool.send_signal(number)
-    assert tool.wait(60) == 130
+    assert tool.wait(300) == 130
     assert leftovers(state) == []
 
 
+@pytest.mark.crash
 def test_interrupted_bench_cleans_after_itself(state: Path, runtime: str) -> None:
     tool = _begin(state, "bench", "caching", "-r", runtime)
     while tool.poll() is None and len(list((state / "clusters").glob("*.json"))) < 2:
         time.sleep(0.01)
     tool.send_signal(signal.SIGINT)
-    assert tool.wait(60) == 130
+    assert tool.wait(300) == 130
     assert leftovers(state) == []
-
-
-@pytest.mark.timeout(900)
-def test_a_fault_killed_at_any_moment_is_healed_by_the_next_command(
-    run: Run, state: Path, runtime: str
-) -> None:
-    seed = time.time_ns() % 2**32
-    print(f"seed {seed}")
-    drawn = random.Random(seed)
-    run("up", "replication", "-p", "replicas=1", "-r", runtime)
-    for number in range(_FAULTS):
-        kind = _KINDS[number % len(_KINDS)]
-        tool = _begin(state, "fault", *kind, "--for", "1h")
-        try:
-            # The moment of the kill is the experiment, not a synchronisation.
-            tool.wait(drawn.uniform(0, 4))
-        except subprocess.TimeoutExpired:
-            tool.send_signal(signal.SIGKILL)
-            tool.wait()
-        at = f"{kind}, seed {seed}, number {number}"
-        assert tool.returncode == -signal.SIGKILL, at
-        (cluster,) = json.loads(run("status", "--json").stdout)["clusters"]
-        assert cluster["faults"] == [], at
-        assert {node["state"] for node in cluster["nodes"]} == {"running"}, at
-        entry = Ledger(state).read("replication")
-        assert entry is not None
-        assert entry.routes == (), at
-        while processes.working_in(state.resolve() / "links", ()):
-            time.sleep(0.01)  # a relay ends by itself once it is told to
-    tool = _begin(state, "fault", "partition", "replica1--primary")
-    while tool.poll() is None and not (state / "links").exists():
-        time.sleep(0.005)
-    tool.send_signal(signal.SIGKILL)
-    tool.wait()
-    run("down", "--all")
-    assert leftovers(state) == [], f"seed {seed}"

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tarfile
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -86,11 +87,12 @@ def test_an_interrupted_preparation_starts_over(lab: Lab) -> None:
 
 
 def test_state_knows_uptime_memory_and_pauses(lab: Lab) -> None:
+    began = time.time()
     cache = lab.up("c", CACHE)["cache"]
     state = lab.runtime.state(cache, lab.handles["cache"])
     assert state.state == "running"
     assert state.uptime_s is not None
-    assert 0 <= state.uptime_s < 60
+    assert 0 <= state.uptime_s <= time.time() - began
     memory = lab.runtime.memory(cache, lab.handles["cache"])
     assert memory is not None
     assert 500_000 < memory < 256 * 1024**2
@@ -145,9 +147,9 @@ def test_logs_follow_until_the_end(lab: Lab) -> None:
 
     reader = threading.Thread(target=read)
     reader.start()
-    assert began.wait(30)
+    assert began.wait(300)
     lab.stop(cache)
-    reader.join(30)
+    reader.join(300)
     assert not reader.is_alive()
     assert any("bye bye" in line for line in seen)
 

@@ -26,7 +26,7 @@ def built(docker_ready: None) -> tuple[str, ...]:
 def _run(daemon: DockerClient, tag: str, script: str) -> list[str]:
     container = daemon.containers.run(tag, ["sh", "-c", script], network_mode="none", detach=True)
     try:
-        container.wait(timeout=60)
+        container.wait(timeout=300)
         return str(container.logs().decode()).split("\n")[:-1]
     finally:
         container.remove(force=True, v=True)

@@ -4,56 +4,56 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.conftest import Run
 from tests.real.test_cluster import cluster, nodes
 
+pytestmark = pytest.mark.failover
+
+# The link is cut first: what does not wait for the replica then acknowledges writes that are
+# nowhere else.
 _LAB = """
 from scalelab.model import Lab, Variant
+ACCIDENT = (
+    "partition replica1--primary @200ms", "kill primary @600ms", "promote replica1 @900ms"
+)
+def variant(name, sync, faults=()):
+    params = {"replicas": 1, "sync": sync}
+    return Variant(name, "replication", "append_write", params, faults=faults)
 LAB = Lab(
-    title="Failover", question="What is lost?", counted="write", duration_s=4,
+    title="Failover", question="What is lost?", counted="write", duration_s=8,
     variants=(
-        Variant("calm", "replication", "append_write", {"replicas": 1}),
-        Variant("struck", "replication", "append_write", {"replicas": 1}, faults=FAULTS),
+        variant("calm", "off"), variant("async", "off", ACCIDENT), variant("sync", "on", ACCIDENT)
     ),
 )
 """
 
 
-@pytest.fixture
-def bench(run: Run, tmp_path: Path, runtime: str):
-    """Run a lab whose second variant is struck, on a cluster of its own that stays up."""
-
-    def bench(*faults: str, rounds: int = 1) -> dict[str, Any]:
-        folder = tmp_path / "labs" / "struck"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "lab.py").write_text(_LAB.replace("FAULTS", repr(faults)))
-        common = ("--runtime", runtime, "--rounds", str(rounds), "--json", "run.json")
-        run("bench", "struck", *common)
-        document: dict[str, Any] = json.loads((tmp_path / "run.json").read_text())
-        return document
-
-    return bench
-
-
-def test_a_failover_in_every_round(bench: Any) -> None:
-    found = bench("kill primary @1s", "promote replica1 @1.2s", rounds=2)
-    calm, struck = found["variants"]
-    # Two rounds: the first was undone, or the second could not have been struck alike.
-    assert [each["text"] for each in struck["struck"]] == [
-        "kill primary @1s",
-        "promote replica1 @1.2s",
-    ]
-    assert all(0.9 < each["at_s"] < 4 for each in struck["struck"])
+def test_asynchronous_failover_loses_writes_and_synchronous_none(
+    run: Run, tmp_path: Path, runtime: str
+) -> None:
+    folder = tmp_path / "labs" / "failing"
+    folder.mkdir(parents=True)
+    (folder / "lab.py").write_text(_LAB)
+    command = ("bench", "failing", "--quick", "--rounds", "2", "--runtime", runtime)
+    run(*command, "--json", "run.json")
+    variants = json.loads((tmp_path / "run.json").read_text())["variants"]
+    calm, *failed = variants
     assert calm["struck"] == calm["throughput_timeline_per_s"] == []
-    assert len(struck["throughput_timeline_per_s"]) == 40
-    assert struck["errors"]
     assert calm["errors"] == {}
-    assert calm["figures"]["lost"] == calm["figures"]["duplicated"] == 0
-    assert "lost" in struck["figures"]
+    for variant in failed:
+        # Two rounds: the first was undone, or the second could not have been struck alike.
+        struck = [each["text"].split()[0] for each in variant["struck"]]
+        assert struck == ["partition", "kill", "promote"]
+        assert all(0.1 < each["at_s"] < 8 for each in variant["struck"])
+        assert len(variant["throughput_timeline_per_s"]) == 80
+        assert variant["errors"]
+    lost = {variant["name"]: variant["figures"]["lost"] for variant in variants}
+    assert lost["calm"] == lost["sync"] == 0
+    assert lost["async"] > 0
+    assert {variant["figures"]["duplicated"] for variant in variants} == {0}
 
 
 def test_a_pause_is_an_outage_of_its_length(
@@ -61,17 +61,18 @@ def test_a_pause_is_an_outage_of_its_length(
 ) -> None:
     run("up", "single", "-r", runtime)
     run(
-        *("bench", "sharding", "--variants", "single", "--runtime", runtime, "--duration", "4"),
-        *("--rounds", "1", "--fault", "pause primary @1s for 1500ms", "--json", "run.json"),
+        *("bench", "sharding", "--variants", "single", "--runtime", runtime, "--duration", "8"),
+        *("--rounds", "1", "--fault", "pause primary @1s for 2s", "--json", "run.json"),
         code=None,
     )
     (found,) = json.loads((tmp_path / "run.json").read_text())["variants"]
     (pause,) = found["struck"]
     lasted = pause["until_s"] - pause["at_s"]
-    assert lasted >= 1.4
-    # Counted in ticks of 0.1 s, and operations may come in bursts after it.
-    assert found["figures"]["unavailable_s"] >= lasted - 0.4
-    assert found["max_ms"] >= 1000 * (lasted - 0.4)
+    assert lasted >= 2
+    # By what was asked for: to heal takes its time, in which it serves again. Counted in ticks of
+    # 0.1 s, and what was answered just before may be read a moment later.
+    assert found["figures"]["unavailable_s"] >= 1.2
+    assert found["max_ms"] >= 1200
     # The cluster was the user's: it is as it was.
     assert cluster(state, "single").faults == ()
     assert {node["state"] for node in nodes(run).values()} == {"running"}
