@@ -156,9 +156,10 @@ def comes_up_held_up(run: Run, state: Path) -> bool:
 
 
 def hold_up(state: Path) -> bool:
-    """Keep a new server's users from being changed for longer than Patroni waits for that."""
+    """Once: keep a new server's users from being changed for longer than Patroni waits for that."""
+    held = False
     for file in state.glob("nodes/ha/pg*/conf/patroni.json"):
-        # There is no server yet, or no more: with it goes our session.
+        # There is no server yet, or no more: our session ends with it.
         with contextlib.suppress(psycopg.OperationalError, json.JSONDecodeError):
             known = json.loads(file.read_text())["postgresql"]
             host, port = known["listen"].split(":")
@@ -167,9 +168,11 @@ def hold_up(state: Path) -> bool:
             login = {"user": "lab", "password": password, "dbname": "postgres"}
             with psycopg.connect(host=host, port=port, **login) as connection:
                 connection.execute("LOCK TABLE pg_authid IN SHARE MODE")
+                held = True
                 connection.execute("SELECT pg_sleep(4)")
-                return True
-    return False
+        if held:
+            break
+    return held
 
 
 @pytest.mark.docker
