@@ -19,6 +19,7 @@ from tests.conftest import Run, environment, leftovers
 # Servers that may use a whole core have their data sooner; how fast they are is not looked at.
 _SERVERS = ["-r", "local", "--cpus", "1"]
 _QUICK = ["--quick", "--duration", "0.3", *_SERVERS]
+_ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _COURSE = Path(__file__).parents[2] / "labs"
 
 Learner = Callable[..., "pexpect.spawn[str]"]
@@ -151,7 +152,7 @@ def test_a_learner_predicts_and_sees(learner: Learner, state: Path) -> None:
     child.expect("predicted")
     # Not by `expect`: its `.*` takes in all that has come by then, and that is a matter of chance.
     child.expect(pexpect.EOF)
-    said = " ".join(str(child.before).split())
+    said = " ".join(_ESCAPE.sub("", str(child.before)).split())
     ratio, stale = re.findall(r"you said (?:(?!you said).)*", said)
     assert re.match(r"you said 1,000x, measured [\d.]+x .*: too high by a factor of", ratio)
     assert re.match(r"you said 100%, measured [\d.]+%: too high by", stale)
