@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +14,7 @@ from scalelab.errors import UsageError
 
 if TYPE_CHECKING:
     from scalelab.measure.predictions import Compared
-    from scalelab.model import Lab, Prediction
+    from scalelab.model import Lab, Prediction, RunResult
 
 _Answer = tuple["Prediction", float]
 
@@ -57,14 +57,29 @@ def run(
     console = output.stdout()
     console.print(table.render(result, console.width))
     if answers:
-        from scalelab.measure import predictions
-        from scalelab.report import predicted
-
-        compared = [predictions.compare(*answer, result.summaries) for answer in answers]
-        journal.came_out(lab, at, kept, [_outcome(each) for each in compared])
-        console.print(predicted.render(compared))
+        came_out(answers, result, lambda outcomes: journal.came_out(lab, at, kept, outcomes))
     _next(lab)
     bench.judge(found, result, [])
+
+
+def came_out(
+    answers: Sequence[_Answer],
+    result: RunResult,
+    keep: Callable[[list[Mapping[str, Any]]], None],
+) -> None:
+    """Say how each answered prediction came out, or why this run cannot tell.
+
+    Parameters
+    ----------
+    keep : given what came out of each, in the order of the answers, to be written down.
+    """
+    from scalelab.measure import predictions
+    from scalelab.report import predicted
+
+    seconds = result.load.duration_s
+    compared = [predictions.compare(*answer, result.summaries, seconds) for answer in answers]
+    keep([_outcome(each) for each in compared])
+    output.stdout().print(predicted.render(compared))
 
 
 def _introduce(name: str, lab: Lab) -> None:
@@ -130,13 +145,14 @@ def _asked(prediction: Prediction, answer: float) -> dict[str, Any]:
 
 
 def _outcome(each: Compared) -> dict[str, Any]:
-    return {
+    told = {
         "text": each.prediction.text,
         "figure": each.figure,
         "low": each.low,
         "high": each.high,
         "outcome": each.outcome,
     }
+    return {**told, "why": each.why} if each.why else told
 
 
 def _next(name: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from scalelab.errors import UsageError
 from scalelab.measure import metrics
-from scalelab.measure.metrics import RATIO, STALENESS
+from scalelab.measure.metrics import HIT_SHARE, RATIO, STALENESS
 from scalelab.model import Prediction, VariantSummary
 
 NEAR = 0.2
@@ -37,6 +37,7 @@ class Compared:
     figure : what was measured, None where the run has no such figure.
     low, high : its 95% interval, None where it has none.
     outcome : right, too high, too low or unknown.
+    why, do : of an unknown one: why the run could not tell, and what would.
     """
 
     prediction: Prediction
@@ -45,6 +46,8 @@ class Compared:
     low: float | None
     high: float | None
     outcome: str
+    why: str = ""
+    do: str = ""
 
 
 def unit(prediction: Prediction) -> str:
@@ -80,37 +83,58 @@ def read(text: str, unit: str) -> float:
     return value
 
 
-def compare(prediction: Prediction, answer: float, summaries: Sequence[VariantSummary]) -> Compared:
-    """A prediction against what was measured; unknown where the run has no such figure.
+def compare(
+    prediction: Prediction, answer: float, summaries: Sequence[VariantSummary], duration_s: float
+) -> Compared:
+    """A prediction against what was measured; unknown, and why, where the run cannot tell.
 
     Parameters
     ----------
     answer : in the prediction's unit.
     summaries : the variants that ran.
+    duration_s : how long each slice was measured.
     """
+    found = next((each for each in summaries if each.name == prediction.variant), None)
+    measured = (None, None, None) if found is None else _figure(prediction.metric, found)
     # A share is measured from 0 to 1 and predicted in percent.
     scale = 100.0 if prediction.metric.endswith("_share") else 1.0
-    figure, low, high = (
-        None if value is None else scale * value for value in _figure(prediction, summaries)
-    )
-    outcome = UNKNOWN if figure is None else _outcome(answer, figure, low, high)
-    return Compared(prediction, answer, figure, low, high, outcome)
+    figure, low, high = (None if value is None else scale * value for value in measured)
+    if figure is not None:
+        return Compared(prediction, answer, figure, low, high, _outcome(answer, figure, low, high))
+    if found is None:
+        why, do = f"{prediction.variant} did not run", "run all variants"
+    else:
+        why, do = (
+            _missing(prediction.metric),
+            f"measure longer: --duration {max(10, 2 * duration_s):g}",
+        )
+    return Compared(prediction, answer, None, None, None, UNKNOWN, why, do)
 
 
 def _figure(
-    prediction: Prediction, summaries: Sequence[VariantSummary]
+    metric: str, summary: VariantSummary
 ) -> tuple[float | None, float | None, float | None]:
-    found = next((each for each in summaries if each.name == prediction.variant), None)
-    if found is None:
-        return None, None, None
-    if prediction.metric == RATIO:
-        against = found.comparison
+    if metric == RATIO:
+        against = summary.comparison
         return (against.ratio, against.low, against.high) if against else (None, None, None)
-    if prediction.metric in STALENESS and found.judged == 0:
+    if metric in STALENESS and summary.judged == 0:
         return None, None, None
-    if prediction.metric == "throughput":
-        return found.throughput, found.throughput_low, found.throughput_high
-    return metrics.value(found, prediction.metric), None, None
+    if metric == "throughput":
+        return summary.throughput, summary.throughput_low, summary.throughput_high
+    return metrics.value(summary, metric), None, None
+
+
+def _missing(metric: str) -> str:
+    """Why a variant that ran has no such figure."""
+    if metric == RATIO:
+        return "the baseline completed nothing to compare with"
+    if metric in STALENESS:
+        return "no read was judged"
+    if metric == HIT_SHARE:
+        return "nothing was looked up in a cache"
+    if metric.endswith("_ms"):
+        return "too few operations completed"
+    return "too little happened to measure it"
 
 
 def _outcome(answer: float, figure: float, low: float | None, high: float | None) -> str:

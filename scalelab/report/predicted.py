@@ -40,7 +40,7 @@ def _result(each: Compared) -> str:
     asked = unit(each.prediction)
     said = f"you said {figure(each.answer, asked)}"
     if each.figure is None:
-        return f"{said}; this run has no such figure"
+        return f"{said}; this run could not tell: {each.why} ({each.do})"
     bounds = words.interval(each.low, each.high, lambda value: figure(value, ""))
     measured = f"measured {figure(each.figure, asked)} {bounds}".rstrip()
     return f"{said}, {measured}: {each.outcome}{_off(each, asked)}"

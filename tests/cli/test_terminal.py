@@ -18,6 +18,9 @@ from tests.conftest import Run, environment, leftovers
 _COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-7]|9[0-7]|38|48)[;m\d]*")
 _ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
+_PATIENCE_S = 300
+"""How long is waited for what must come: long, for a busy machine is no failure."""
+
 Terminal = Callable[..., "pexpect.spawn[str]"]
 
 
@@ -39,7 +42,7 @@ def terminal(state: Path, tmp_path: Path) -> Iterator[Terminal]:
             cwd=str(tmp_path),
             dimensions=(24, columns),
             encoding="utf-8",
-            timeout=60,
+            timeout=_PATIENCE_S,
         )
         opened.append(child)
         return child
@@ -59,7 +62,7 @@ def _all(child: pexpect.spawn[str], code: int = 0) -> str:
 
 
 def _until(condition: Callable[[], bool], child: pexpect.spawn[str]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + _PATIENCE_S
     while not condition():
         assert child.isalive(), child.read()
         assert time.monotonic() < deadline
@@ -85,12 +88,17 @@ def test_tables_fit_the_terminal(run: Run, terminal: Terminal) -> None:
         assert re.search(r"primary .*127\.0\.0\.1:\d+ .*running", status)
         assert re.search(r"replica1 .*127\.0\.0\.1:\d+ .*running.* ms", status)
         again = _all(terminal("up", "replication", "-p", "replicas=1", columns=columns))
-        assert "streaming, 0 bytes behind" in again  # an address is never cut to be copied
+        # An address is never cut to be copied. How far behind it is just then is chance.
+        assert re.search(r"streaming, \d+ bytes behind", again)
     run("down")
 
 
 @pytest.mark.parametrize(
-    ("columns", "variants"), [(80, "cache-aside"), (60, "database,cache-aside")]
+    ("columns", "variants"),
+    [
+        pytest.param(80, "cache-aside", marks=pytest.mark.labs),
+        (60, "database,cache-aside"),
+    ],
 )
 def test_a_run_fits_the_terminal(
     terminal: Terminal, columns: int, variants: str, state: Path

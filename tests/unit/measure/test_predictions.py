@@ -16,7 +16,7 @@ BASELINE = summary("a", 1000.0, 1.0)
 def compare(prediction, answer, **changed):
     comparison = Comparison(4.0, 3.0, 5.5, 0.01, "faster")
     measured = dataclasses.replace(summary("b", 4000.0, 1.0, comparison), **changed)
-    return predictions.compare(prediction, answer, (BASELINE, measured))
+    return predictions.compare(prediction, answer, (BASELINE, measured), 0.3)
 
 
 @pytest.mark.parametrize(
@@ -90,11 +90,29 @@ def test_a_share_is_predicted_in_percent():
     assert compare(asked, 0, stale_share=0.0).outcome == "right"
 
 
-def test_what_was_not_measured_is_unknown():
-    assert compare(Prediction("?", "b", "p99_ms"), 5, p99_ms=None).outcome == "unknown"
-    assert compare(Prediction("?", "b", "stale"), 5, judged=0).outcome == "unknown"
-    assert compare(RATIO, 5, comparison=None).outcome == "unknown"
-    assert predictions.compare(RATIO, 5, (BASELINE,)).outcome == "unknown"
+@pytest.mark.parametrize(
+    ("metric", "changed", "why"),
+    [
+        ("ratio", {"comparison": None}, "the baseline completed nothing"),
+        ("stale_share", {"judged": 0, "stale_share": None}, "no read was judged"),
+        ("stale", {"judged": 0}, "no read was judged"),
+        ("stale_max_age_ms", {"judged": 0}, "no read was judged"),
+        ("hit_share", {"counts": {"read": 3}}, "nothing was looked up in a cache"),
+        ("p99_ms", {"p99_ms": None}, "too few operations"),
+        ("unavailable_s", {"figures": {}}, "too little happened"),
+    ],
+)
+def test_what_was_not_measured_is_unknown_and_says_why(metric, changed, why):
+    compared = compare(Prediction("?", "b", metric), 5, **changed)
+    assert (compared.outcome, compared.figure) == ("unknown", None)
+    assert why in compared.why
+    assert compared.do == "measure longer: --duration 10"
+
+
+def test_a_variant_that_did_not_run_is_unknown():
+    compared = predictions.compare(RATIO, 5, (BASELINE,), 20)
+    assert (compared.outcome, compared.why) == ("unknown", "b did not run")
+    assert compared.do == "run all variants"
 
 
 def test_a_figure_of_checkers_can_be_predicted_and_may_be_missing():

@@ -22,7 +22,10 @@ SLOW = Prediction("How slow?", "b", "p99_ms")
         (Compared(TIMES, 2, 2.1, 1.9, 2.3, "right"), "measured 2.1x [1.9, 2.3]: right"),
         (Compared(SHARE, 0, 0.2, None, None, "too low"), "measured 0.2%: too low by 0.2%"),
         (Compared(SLOW, 50, 1234.5, None, None, "too low"), "measured 1,234 ms: too low"),
-        (Compared(SLOW, 5, None, None, None, "unknown"), "you said 5 ms; this run has no such"),
+        (
+            Compared(SLOW, 5, None, None, None, "unknown", "too few", "measure longer"),
+            "you said 5 ms; this run could not tell: too few (measure longer)",
+        ),
     ],
 )
 def test_what_it_says(compared, said):
