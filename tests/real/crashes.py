@@ -45,18 +45,16 @@ def killed(state: Path, step: str, *command: str) -> bool:
 
 
 def drawn(every: Sequence[str], moments: int, *command: str) -> list[str]:
-    """So many of the steps, one out of each stretch of the way from the first to the last.
+    """So many of the steps, spread over all kinds of them.
 
-    Each has a lot of its own, and the lowest of a stretch is drawn: where nodes boot side by side
-    and their steps change places, the same ones are drawn all the same.
+    One is drawn out of each stretch of their names, and not of the way from the first to the last:
+    where nodes boot side by side, steps change places from run to run.
     """
-
-    def lot(step: str) -> float:
-        return random.Random(f"{_SEED} {command} {step}").random()
-
-    count = min(int(_MOMENTS or moments), len(every))
-    edges = [number * len(every) // count for number in range(count + 1)]
-    return [min(every[begin:end], key=lot) for begin, end in itertools.pairwise(edges)]
+    named = sorted(every)
+    chance = random.Random(f"{_SEED} {command}")
+    count = min(int(_MOMENTS or moments), len(named))
+    edges = [number * len(named) // count for number in range(count + 1)]
+    return [named[chance.randrange(*edge)] for edge in itertools.pairwise(edges)]
 
 
 @contextlib.contextmanager

@@ -138,13 +138,14 @@ def test_synchronous_standbys_change_names(run: Run, state: Path, runtime: str) 
 
 
 @pytest.mark.failover
+@pytest.mark.timeout(3600)  # with as many moments as a hunt asks for
 def test_a_promotion_cut_short_is_finished(run: Run, state: Path, runtime: str) -> None:
     run("up", "replication", "-p", "replicas=1", "-r", runtime)
     write(places(state)["primary"], 1)
     every = steps(state, "promote", "replica1")
     must_be_led_by(run, state, "replica1")
     heir = "primary"
-    for step in drawn(every, 5, "promote", runtime):
+    for step in drawn(every, 4, "promote", runtime):
         with told(step, "promote", heir):
             killed(state, step, "promote", heir)
             run("start")

@@ -12,8 +12,8 @@ from tests.real.test_cluster import cluster, nodes
 
 pytestmark = pytest.mark.failover
 
-# The link is cut first: what does not wait for the replica then acknowledges writes that are
-# nowhere else.
+# How much the asynchronous one loses is not judged here: what was held by the cut link may still
+# arrive when it is healed. That it does lose what was never sent is in test_promote.py.
 _LAB = """
 from scalelab.model import Lab, Variant
 ACCIDENT = (
@@ -31,7 +31,7 @@ LAB = Lab(
 """
 
 
-def test_asynchronous_failover_loses_writes_and_synchronous_none(
+def test_a_failover_in_every_round_and_a_synchronous_one_loses_nothing(
     run: Run, tmp_path: Path, runtime: str
 ) -> None:
     folder = tmp_path / "labs" / "failing"
@@ -51,8 +51,8 @@ def test_asynchronous_failover_loses_writes_and_synchronous_none(
         assert len(variant["throughput_timeline_per_s"]) == 80
         assert variant["errors"]
     lost = {variant["name"]: variant["figures"]["lost"] for variant in variants}
+    assert set(lost) == {"calm", "async", "sync"}
     assert lost["calm"] == lost["sync"] == 0
-    assert lost["async"] > 0
     assert {variant["figures"]["duplicated"] for variant in variants} == {0}
 
 
