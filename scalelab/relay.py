@@ -114,10 +114,11 @@ class Relay:
         self._settings = json.loads(text)
         self._hold()
         if self._server:
-            self._say()
+            # Done before it is said: who hears it may rely on it.
             if self._settings["closing"]:
                 self._server.close()
-                self._end_when_idle()
+            self._say()
+            self._end_when_idle()
 
     def _end_when_idle(self) -> None:
         if self._settings["closing"] and not self._open:

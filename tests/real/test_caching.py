@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,11 +21,13 @@ from scalelab.workloads import (
 )
 from tests.real import wheels
 
-# In a release's checks: 20 of 20.
-_TRIALS = int(os.environ.get("SCALELAB_TRIALS", "3"))
 _LOAD = Load(clients=16, rate=None, duration_s=1.0, warmup_s=0, seed=1)
+_SHORT = replace(_LOAD, duration_s=0.4)
+# Alone, so that what is counted in the database and what is told are the same operations.
+_ALONE = replace(_SHORT, clients=1)
+_TRIES = 20
 _WORKLOADS = (product_page, hot_page, raced_page, cached_page, expiring_price, missing_page)
-_RACE = {"write_share": 0.2, "slow_share": 0.2, "delay_ms": 20}
+_RACE = {"write_share": 0.2, "slow_share": 0.5, "delay_ms": 50}
 
 
 @pytest.fixture(scope="module")
@@ -52,120 +54,185 @@ def places(loaded: Places) -> Places:
     return loaded
 
 
-def drive(places: Places, workload: str, load: Load = _LOAD, **options: object) -> WorkerReport:
+def drive(places: Places, workload: str, load: Load = _SHORT, **options: object) -> WorkerReport:
     task = SliceTask(places, workload, options, load, 0)  # type: ignore[arg-type]
     report = run_slice(task)
     assert report.errors == {}
     return report
 
 
-@pytest.mark.parametrize("seed", range(_TRIALS))
-def test_a_slow_reader_makes_reads_stale_and_versions_cure_it(places: Places, seed: int) -> None:
-    load = replace(_LOAD, seed=seed)
-    raced = drive(places, "raced_page", load, **_RACE)
-    assert raced.stale > 0
-    with wheels.cache(places["redis"]) as cache:
-        cache.flushall()
-    cured = drive(places, "raced_page", load, **_RACE, fill="newer")
+def seen(look: Callable[[int], bool]) -> bool:
+    """Whether a slice shows it; one after the other, each with another seed, is looked at."""
+    return any(look(seed) for seed in range(_TRIES))
+
+
+def origin(places: Places, module: Any, load: Load) -> float:
+    """How many queries the database counted since the slice began."""
+    rate = module.WORKLOAD.audit(places, load).figures["origin_rate"]
+    return float(rate * (load.warmup_s + load.duration_s))
+
+
+# --- races ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.labs
+def test_a_slow_reader_makes_reads_stale(places: Places) -> None:
+    def stale(seed: int) -> bool:
+        return drive(places, "raced_page", replace(_LOAD, seed=seed), **_RACE).stale > 0
+
+    assert seen(stale)
+
+
+def test_versions_cure_the_slow_readers_race(places: Places) -> None:
+    cured = drive(places, "raced_page", **_RACE, fill="newer")
     assert cured.judged > 0
+    assert cured.stale == 0
+
+
+@pytest.mark.labs
+@pytest.mark.parametrize("seed", range(3))
+def test_versions_cure_it_in_every_slice(places: Places, seed: int) -> None:
+    cured = drive(places, "raced_page", replace(_LOAD, seed=seed), **_RACE, fill="newer")
     assert cured.counts["hit"] > 0
     assert cured.stale == 0
 
 
-def asked(places: Places, protect: str) -> float:
-    """How often the database was asked for the hot page, an expiry."""
-    load, ttl_s = replace(_LOAD, duration_s=2.0), 0.4
-    drive(places, "hot_page", load, protect=protect, ttl_s=ttl_s)
-    rate = hot_page.WORKLOAD.audit(places, load).figures["origin_rate"]
-    return rate * ttl_s
+# --- stampedes -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("protect", ["nothing", "single-flight", "lock", "early"])
+def test_a_hot_page_is_read_however_it_is_protected(places: Places, protect: str) -> None:
+    load = replace(_SHORT, clients=4)
+    report = drive(places, "hot_page", load, protect=protect)
+    assert report.counts["read"] > 0
+    assert origin(places, hot_page, load) > 0
+
+
+def asked(places: Places, protect: str, seed: int) -> tuple[float, int]:
+    """How often the database was asked for the hot page, and how often a reader missed it."""
+    load = replace(_LOAD, duration_s=2.0, seed=seed)
+    report = drive(places, "hot_page", load, protect=protect, ttl_s=0.4)
+    return origin(places, hot_page, load), report.counts["miss"]
+
+
+@pytest.mark.labs
 @pytest.mark.parametrize("protect", ["single-flight", "lock"])
 def test_one_asks_the_database_for_all(places: Places, protect: str) -> None:
-    # Once an expiry, once in the beginning, perhaps once more at the end.
-    assert 0 < asked(places, protect) <= 1.5
+    def spared(seed: int) -> bool:
+        queries, misses = asked(places, protect, seed)
+        assert queries > 0
+        return queries <= misses / 2
+
+    assert seen(spared)
 
 
+@pytest.mark.labs
 def test_without_protection_most_ask_at_once(places: Places) -> None:
-    assert asked(places, "nothing") > 2
+    def stampede(seed: int) -> bool:
+        queries, misses = asked(places, "nothing", seed)
+        # More than once an expiry, of which there are at most six; who misses asks.
+        return queries > 2 * 6 and queries > misses / 2
+
+    assert seen(stampede)
 
 
-def test_early_expiry_never_lets_the_page_go(places: Places) -> None:
-    load = replace(_LOAD, duration_s=2.0)
-    report = drive(places, "hot_page", load, protect="early", ttl_s=0.4)
-    assert report.counts["hit"] > 100 * report.counts.get("miss", 0)
+@pytest.mark.labs
+def test_early_expiry_hardly_ever_lets_the_page_go(places: Places) -> None:
+    def kept(seed: int) -> bool:
+        load = replace(_LOAD, duration_s=2.0, seed=seed)
+        report = drive(places, "hot_page", load, protect="early", ttl_s=0.4)
+        return report.counts["hit"] > 100 * report.counts.get("miss", 0)
+
+    assert seen(kept)
+
+
+# --- strategies ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "strategy", ["aside", "read-through", "write-through", "write-behind", "refresh-ahead"]
 )
 def test_a_strategy_reads_and_writes_what_is_true(places: Places, strategy: str) -> None:
-    report = drive(places, "cached_page", strategy=strategy, write_share=0.2, ttl_s=0.5)
+    report = drive(places, "cached_page", strategy=strategy, write_share=0.2)
     assert report.counts["read"] > 0
     assert report.counts["write"] > 0
     assert report.counts["hit"] > 0
-    assert (report.counts.get("refresh", 0) > 0) == (strategy == "refresh-ahead")
     if strategy.startswith("write-"):
         assert report.judged > 0
         assert report.stale == 0
 
 
+@pytest.mark.labs
+@pytest.mark.parametrize("strategy", ["aside", "refresh-ahead"])
+def test_who_refreshes_ahead_loads_what_nobody_waits_for(places: Places, strategy: str) -> None:
+    def refreshed(seed: int) -> bool:
+        load = replace(_LOAD, seed=seed)
+        report = drive(places, "cached_page", load, strategy=strategy, ttl_s=0.5)
+        return report.counts.get("refresh", 0) > 0
+
+    assert seen(refreshed) is (strategy == "refresh-ahead")
+
+
 def test_the_database_counts_what_aside_asks_it(places: Places) -> None:
-    report = drive(places, "cached_page", strategy="aside", write_share=0.2)
-    queries = cached_page.WORKLOAD.audit(places, _LOAD).figures["origin_rate"] * _LOAD.duration_s
+    report = drive(places, "cached_page", _ALONE, strategy="aside", write_share=0.2)
     told = report.counts["miss"] + report.counts["write"]
-    # Before the count was set to zero, or under way at the end: a few a client.
-    assert abs(queries - told) <= 3 * _LOAD.clients
+    # One may have been under way as the measured time began, and one at its end.
+    assert 0 <= origin(places, cached_page, _ALONE) - told <= 2
 
 
-def expired(places: Places, jitter: float) -> tuple[float, float]:
-    """Queries a second, and the peak over their mean, of prices that were all cached at once."""
-    load = replace(_LOAD, duration_s=2.6)
-    drive(places, "expiring_price", load, ttl_s=1, jitter=jitter)
-    figures = expiring_price.WORKLOAD.audit(places, load).figures
-    return figures["origin_rate"], figures["origin_peak"]
+# --- expiries ------------------------------------------------------------------------------------
 
 
+def test_prices_are_read_and_the_count_of_queries_noted(places: Places) -> None:
+    report = drive(places, "expiring_price", replace(_SHORT, clients=4), ttl_s=0.1, jitter=0.5)
+    assert report.counts["read"] > 0
+    assert report.counts["miss"] > 0
+    assert report.counts["look"] > 0
+
+
+@pytest.mark.labs
 def test_what_was_cached_at_once_expires_at_once_unless_chance_spreads_it(places: Places) -> None:
-    (rate, peak), (spread_rate, spread_peak) = expired(places, 0), expired(places, 0.5)
-    assert peak > 2 * spread_peak
-    # Every price once a TTL, in waves or not.
-    assert 0.5 < spread_rate / rate < 2
-    assert rate < 2 * expiring_price.WORKLOAD.keys
+    def peak(jitter: float, seed: int) -> float:
+        load = replace(_LOAD, duration_s=2.6, seed=seed)
+        drive(places, "expiring_price", load, ttl_s=1, jitter=jitter)
+        return expiring_price.WORKLOAD.audit(places, load).figures["origin_peak"]
+
+    assert seen(lambda seed: peak(0, seed) > 2 * peak(0.5, seed))
 
 
 def test_a_slice_without_a_reader_has_no_peak(places: Places) -> None:
-    load = replace(_LOAD, clients=1)
-    drive(places, "expiring_price", load)
-    assert expiring_price.WORKLOAD.audit(places, load).figures == {}
+    drive(places, "expiring_price", _ALONE, ttl_s=0.1)
+    assert expiring_price.WORKLOAD.audit(places, _ALONE).figures == {}
+
+
+# --- what is not there ---------------------------------------------------------------------------
 
 
 def test_the_absence_of_a_page_is_asked_for_once(places: Places) -> None:
     def asked(**options: object) -> tuple[WorkerReport, float]:
-        report = drive(places, "missing_page", missing_share=1, remember_s=60, **options)
-        rate = missing_page.WORKLOAD.audit(places, _LOAD).figures["origin_rate"]
-        return report, rate * _LOAD.duration_s
+        report = drive(places, "missing_page", _ALONE, missing_share=1, remember_s=600, **options)
+        return report, origin(places, missing_page, _ALONE)
 
     report, queries = asked()
     assert "hit" not in report.counts
-    assert abs(queries - report.counts["miss"]) <= 3 * _LOAD.clients
-    report, queries = asked(remember=True)
-    assert report.counts["hit"] > 0
-    # At most a few at the same time ask for the same page.
-    assert queries <= missing_page.WORKLOAD.keys + _LOAD.clients * 5
-    assert queries < report.counts["read"] / 2
+    assert 0 <= queries - report.counts["miss"] <= 2
+    _, queries = asked(remember=True)
+    # Of each page once, however long it takes.
+    assert 0 < queries <= missing_page.WORKLOAD.keys
+    again, more = asked(remember=True)
+    assert queries + more <= missing_page.WORKLOAD.keys
+    assert again.counts["hit"] > 0
 
 
 def test_a_cold_cache_is_empty_as_a_slice_begins(places: Places) -> None:
-    warm = drive(places, "cached_page", write_share=0, ttl_s=600)
-    again = drive(places, "cached_page", write_share=0, ttl_s=600)
-    cold = drive(places, "cached_page", write_share=0, ttl_s=600, cold=True)
+    def there(**options: object) -> bool:
+        with wheels.cache(places["redis"]) as cache:
+            cache.set("of before", 1)
+            drive(places, "cached_page", _ALONE, write_share=0, **options)
+            return bool(cache.exists("of before"))
 
-    def missed(report: WorkerReport) -> float:
-        return report.counts["miss"] / report.counts["read"]
-
-    assert missed(again) < missed(warm)
-    assert missed(cold) > missed(again)
+    assert there()
+    assert not there(cold=True)
 
 
 def test_what_is_written_behind_arrives(places: Places) -> None:
@@ -195,6 +262,6 @@ def test_without_its_cache_a_shop_with_a_way_round_goes_on(loaded: Places, tmp_p
         report = drive(places, "product_page", cache=True, fallback=True)
         assert report.counts["read"] > 0
         assert "hit" not in report.counts
-        failing = run_slice(SliceTask(places, "product_page", {"cache": True}, _LOAD, 0))
+        failing = run_slice(SliceTask(places, "product_page", {"cache": True}, _SHORT, 0))
     assert failing.counts.get("read", 0) == 0
     assert failing.errors

