@@ -152,7 +152,7 @@ def run(state: Path, tmp_path: Path) -> Run:
             input=input,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
         )
         if code is not None:
             assert done.returncode == code, f"{arguments}\n{done.stdout}\n{done.stderr}"
