@@ -237,11 +237,10 @@ def test_a_stall_shows_as_computed(
     served = int((planned <= stall.awake).sum()) + CLIENTS
     gone = np.sort(seen.finished)[min(served, len(seen.finished)) - 1]
     # What waited for less may have waited for the machine.
-    visible_s = gone - stall.awake + 2 * stall.late_s
+    visible_s = gone - stall.awake + stall.late_s
     bounds_s = [bound_s for bound_s in ABOVE_S if bound_s > visible_s]
-    assert bounds_s, (
-        f"this machine takes {visible_s:.2f} s to work a stall off: too busy to measure"
-    )
+    worked_off = f"{gone - stall.awake:.2f} s to work it off, {stall.late_s:.2f} s late at worst"
+    assert bounds_s, f"this machine is too busy to measure a stall: {worked_off}"
     for bound_s in bounds_s:
         within = (planned >= stall.still) & (planned < stall.woken - bound_s * (1 + DIGITS))
         near = (planned >= stall.asked - stall.late_s) & (planned <= gone - bound_s * (1 - DIGITS))
