@@ -187,6 +187,13 @@ def docker_ready() -> None:
             skip_or_fail("docker", f"neither {official} nor {offline} is here: images build")
 
 
+def first_local(part: str) -> pytest.MarkDecorator:
+    """The fixture ``runtime`` for a test of every day that is in another part for Docker."""
+    marks = [pytest.mark.docker, getattr(pytest.mark, part)]
+    runtimes = ["local", pytest.param("docker", marks=marks)]
+    return pytest.mark.parametrize("runtime", runtimes, indirect=True)
+
+
 @pytest.fixture(params=["local", pytest.param("docker", marks=pytest.mark.docker)])
 def runtime(request: pytest.FixtureRequest) -> str:
     """Each runtime in turn."""

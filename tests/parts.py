@@ -38,6 +38,7 @@ PARTS = {
     "core": Part("every topology, command, fault and runtime once; judges no speed", 4),
     "guides": Part("every command of every guide, in its order", 2),
     "exercises": Part("stubs and wrong answers fail, solutions pass", 2),
+    "clusters": Part("clusters, faults, disks and settings at length, on both runtimes", 3),
     "crash": Part("the tool is killed at drawn steps; nothing is left", 3),
     "failover": Part("leaders die, replicas are promoted, failovers on a timeline", 3),
     "labs": Part("what the workloads and experiments of the labs show on real servers", 2),

@@ -94,6 +94,7 @@ def test_life_of_a_cluster(run: Run, state: Path, runtime: str) -> None:
     assert run("status").stdout.startswith("no cluster is up")
 
 
+@pytest.mark.clusters
 def test_documents_and_up_again(run: Run, read_json: ReadJson) -> None:
     arguments = ["up", "replication", "-r", "local", "-p", "replicas=1"]
     first = _document(run(*arguments, "--json").stdout, "up")
@@ -156,6 +157,7 @@ def test_exported_lines_work_in_sh(run: Run, tmp_path: Path) -> None:
 # --- which cluster -------------------------------------------------------------------------------
 
 
+@pytest.mark.clusters
 def test_choosing_a_cluster(run: Run) -> None:
     run("up", "single", "-r", "local", "--name", "one")
     assert run("url").stdout.startswith("primary\t")
@@ -298,6 +300,7 @@ def test_bench_writes_files_and_borrows_a_cluster(run: Run, tmp_path: Path) -> N
     run("down")
 
 
+@pytest.mark.clusters
 def test_a_typed_load_beats_the_file(run: Run, tmp_path: Path) -> None:
     (tmp_path / "scalelab.toml").write_text("[bench]\nclients = 3\nduration = 9\n")
     read = run(*_short("--rate", "50", "--variants", "database", "--json", "-"))
@@ -306,6 +309,7 @@ def test_a_typed_load_beats_the_file(run: Run, tmp_path: Path) -> None:
     assert (load["rate_per_s"], load["clients"]) == (50, 64)
 
 
+@pytest.mark.clusters
 def test_bench_in_stages(run: Run, tmp_path: Path) -> None:
     # As in a file: what it sets is checked and taken like what is typed.
     (tmp_path / "scalelab.toml").write_text(

@@ -167,6 +167,7 @@ def test_a_learner_predicts_and_sees(learner: Learner, state: Path) -> None:
     assert leftovers(state) == []
 
 
+@pytest.mark.labs
 def test_what_was_predicted_is_kept_before_the_run(learner: Learner, state: Path) -> None:
     child = learner("lab", "run", "sharding", "--quick", "--rounds", "5", "-r", "local")
     child.expect(r"1\. ")
@@ -224,6 +225,7 @@ def _claiming(text: str) -> str:
 _HOLDS = 'Claim("nothing is lost", "many-rows", "error_share", high=0)'
 _FAILS = 'Claim("everything is lost", "many-rows", "error_share", low=1)'
 _OPEN = 'Claim("it is faster", "many-rows", "ratio", low=1.5)'
+_SHORT = ["--rounds", "1", "--duration", "0.3", *_SERVERS]
 _BREAKS = """
 class Broken:
     summary, keys, distribution = "breaks", 10, "uniform"
@@ -235,25 +237,30 @@ WORKLOAD = Broken()
 """
 
 
+def test_a_claim_that_holds(run: Run, tmp_path: Path, state: Path) -> None:
+    _lab(tmp_path, "holds", _claiming(_HOLDS))
+    said = run("lab", "verify", "holds", *_SHORT)
+    assert "nothing is lost" in said.stdout
+    assert "confirmed" in said.stdout
+    assert leftovers(state) == []
+
+
+@pytest.mark.labs
 def test_claims_are_judged_lab_by_lab(run: Run, tmp_path: Path, state: Path) -> None:
-    short = ["--rounds", "1", "--duration", "0.3", *_SERVERS]
     for name, claim in (("holds", _HOLDS), ("fails", _FAILS), ("open", _OPEN)):
         _lab(tmp_path, name, _claiming(claim))
     broken = _lab(tmp_path, "breaks", _claiming(_HOLDS).replace('"insert_write"', '"breaks.py"'))
     broken.with_name("breaks.py").write_text(_BREAKS)
 
-    said = run("lab", "verify", "holds", *short)
-    assert "nothing is lost" in said.stdout
-    assert "confirmed" in said.stdout
-    done = run("lab", "verify", "open", *short, code=3)
+    done = run("lab", "verify", "open", *_SHORT, code=3)
     assert "open: it is faster" in done.stderr
     assert "inconclusive" in done.stdout
-    done = run("lab", "verify", "breaks", "holds", *short, "--json", code=4)
+    done = run("lab", "verify", "breaks", "holds", *_SHORT, "--json", code=4)
     breaks, holds = json.loads(done.stdout)["labs"]
     assert "no such table" in breaks["problem"]["message"]
     assert holds["claims"][0]["outcome"] == "confirmed"
     assert (state / "runs" / f"{holds['run']}.json").is_file()
-    done = run("lab", "verify", "fails", "breaks", *short, code=1)
+    done = run("lab", "verify", "fails", "breaks", *_SHORT, code=1)
     assert "refuted here: fails: everything is lost" in done.stderr
     assert "not run" in done.stdout
     assert leftovers(state) == []

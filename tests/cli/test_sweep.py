@@ -10,6 +10,8 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 from scalelab.report import forms
 from scalelab.report.sweep import Sweep
 from tests.conftest import Run, environment, leftovers
@@ -18,6 +20,7 @@ from tests.conftest import Run, environment, leftovers
 _SHORT = ("--quick", "--duration", "0.5", "--rounds", "1", "--runtime", "local", "--cpus", "1")
 
 
+@pytest.mark.labs
 def test_a_sweep_of_shards(run: Run, state: Path, tmp_path: Path) -> None:
     files = ("--json", "s.json", "--html", "s.html", "--csv", "s.csv")
     done = run("bench", "sharding", "--sweep", "shards=2,3,4,5", *_SHORT, *files)

@@ -13,7 +13,7 @@ import pexpect
 import pytest
 from rich.cells import cell_len
 
-from tests.conftest import Run, environment, leftovers
+from tests.conftest import Run, environment, first_local, leftovers
 
 _COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-7]|9[0-7]|38|48)[;m\d]*")
 _ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -77,6 +77,7 @@ def _lines(text: str) -> list[str]:
 # --- reading -------------------------------------------------------------------------------------
 
 
+@pytest.mark.clusters
 def test_tables_fit_the_terminal(run: Run, terminal: Terminal) -> None:
     run("up", "replication", "-r", "local", "-p", "replicas=1")
     for columns in (80, 60):
@@ -96,8 +97,8 @@ def test_tables_fit_the_terminal(run: Run, terminal: Terminal) -> None:
 @pytest.mark.parametrize(
     ("columns", "variants"),
     [
-        pytest.param(80, "cache-aside", marks=pytest.mark.labs),
-        (60, "database,cache-aside"),
+        (80, "cache-aside"),
+        pytest.param(60, "database,cache-aside", marks=pytest.mark.labs),
     ],
 )
 def test_a_run_fits_the_terminal(
@@ -167,6 +168,7 @@ def test_following_a_log_ends_with_ctrl_c(run: Run, terminal: Terminal) -> None:
     run("down")
 
 
+@first_local("clusters")
 def test_psql_keeps_its_ctrl_c(run: Run, terminal: Terminal, runtime: str) -> None:
     run("up", "single", "-r", runtime)
     child = terminal("shell")

@@ -20,7 +20,7 @@ import redis
 
 from scalelab.ledger import Ledger
 from scalelab.model import Cluster, Place
-from tests.conftest import Run, environment, leftovers
+from tests.conftest import Run, environment, first_local, leftovers
 
 
 def cluster(state: Path, name: str) -> Cluster:
@@ -61,6 +61,7 @@ def kill_from_outside(state: Path, runtime: str, name: str, node: str) -> None:
         os.kill(int(handle["pid"]), signal.SIGKILL)
 
 
+@first_local("clusters")
 def test_replicas_stream_and_durability_is_the_default(run: Run, state: Path, runtime: str) -> None:
     run("up", "replication", "-p", "replicas=3", "-r", runtime)
     places = cluster(state, "replication").places
@@ -88,6 +89,7 @@ def test_replicas_stream_and_durability_is_the_default(run: Run, state: Path, ru
     assert all(n["replication"] == "streaming" for n in list(nodes(run).values())[1:])
 
 
+@pytest.mark.clusters
 def test_remote_apply_waits_for_a_delayed_replica(run: Run, state: Path, runtime: str) -> None:
     delay = ("-p", "apply_delay_ms=300", "-p", "replicas=1")
     run("up", "replication", *delay, "-p", "sync=remote_apply", "-r", runtime)
@@ -100,6 +102,7 @@ def test_remote_apply_waits_for_a_delayed_replica(run: Run, state: Path, runtime
     assert ask(places["replica1"], "SELECT count(*) FROM u") == 0
 
 
+@first_local("clusters")
 def test_the_cache_obeys_its_limit_and_policy(run: Run, state: Path, runtime: str) -> None:
     limits = ("-p", "maxmemory_mb=16", "-p", "policy=allkeys-lfu")
     run("up", "caching", *limits, "-r", runtime)
@@ -133,6 +136,7 @@ def test_a_killed_node_is_seen_and_comes_back_with_data_and_port(
     assert ask(place, "SELECT x FROM t") == 42
 
 
+@pytest.mark.clusters
 def test_a_killed_primary_comes_back_to_its_replicas(run: Run, state: Path, runtime: str) -> None:
     run("up", "replication", "-r", runtime)
     kill_from_outside(state, runtime, "replication", "primary")
@@ -142,6 +146,7 @@ def test_a_killed_primary_comes_back_to_its_replicas(run: Run, state: Path, runt
     until(lambda: nodes(run)["replica2"].get("replication") == "streaming")
 
 
+@pytest.mark.clusters
 def test_budgets_are_really_enforced(run: Run, state: Path, runtime: str) -> None:
     run("up", "single", "--cpus", "0.1", "--memory", "128M", "-r", runtime)
     found = cluster(state, "single")
@@ -168,6 +173,7 @@ def test_budgets_are_really_enforced(run: Run, state: Path, runtime: str) -> Non
     assert ask(place, "SHOW shared_buffers") == "32MB"
 
 
+@pytest.mark.clusters
 def test_two_clusters_of_one_topology_side_by_side(run: Run, state: Path, runtime: str) -> None:
     with ThreadPoolExecutor() as pool:
         for done in [
@@ -186,6 +192,7 @@ def test_two_clusters_of_one_topology_side_by_side(run: Run, state: Path, runtim
     run("down", "--name", "b")
 
 
+@pytest.mark.clusters
 def test_two_ups_of_one_name_at_once(run: Run, state: Path, runtime: str) -> None:
     command = [sys.executable, "-m", "scalelab", "up", "replication", "-r", runtime]
     ups = [
@@ -202,6 +209,7 @@ def test_two_ups_of_one_name_at_once(run: Run, state: Path, runtime: str) -> Non
     assert {node["state"] for node in nodes(run).values()} == {"running"}
 
 
+@first_local("clusters")
 def test_nothing_listens_beyond_loopback(run: Run, state: Path, runtime: str) -> None:
     run("up", "caching", "-r", runtime)
     ports = {place.client.port for place in cluster(state, "caching").places.values()}
@@ -211,6 +219,7 @@ def test_nothing_listens_beyond_loopback(run: Run, state: Path, runtime: str) ->
     assert {address.port for address in ours} == ports
 
 
+@first_local("clusters")
 def test_passwords_stay_secret(run: Run, state: Path, runtime: str) -> None:
     run("up", "caching", "-r", runtime)
     found = cluster(state, "caching")
@@ -239,6 +248,7 @@ def test_passwords_stay_secret(run: Run, state: Path, runtime: str) -> None:
                     client.ping()
 
 
+@first_local("clusters")
 def test_down_removes_by_label_what_the_ledger_does_not_know(
     run: Run, state: Path, runtime: str
 ) -> None:

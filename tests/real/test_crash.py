@@ -14,7 +14,7 @@ import pytest
 
 from scalelab.ledger import Ledger
 from scalelab.runtimes import processes
-from tests.conftest import Run, environment, leftovers
+from tests.conftest import Run, environment, first_local, leftovers
 from tests.real.crashes import drawn, killed, steps, told
 
 _CYCLES = 3
@@ -52,6 +52,7 @@ def must_leave_nothing(run: Run, state: Path) -> None:
         "booting._await #2",  # the primary is ready, a replica has just been started
     ],
 )
+@first_local("crash")
 def test_an_up_that_is_killed(run: Run, state: Path, runtime: str, step: str) -> None:
     command = ("up", "replication", "-r", runtime)
     with told(step, *command):
@@ -168,6 +169,7 @@ def _begin(state: Path, *arguments: str) -> subprocess.Popen[bytes]:
     )
 
 
+@first_local("crash")
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.crash)]
 )

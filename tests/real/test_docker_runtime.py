@@ -160,7 +160,7 @@ def test_logs_follow_until_the_end(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("cpus", "period", "quota"), [(0.2, 10_000, 2_000), (0.05, 20_000, 1_000), (None, 0, 0)]
 )
-def test_budgets_are_applied_after_the_boot_and_stay(
+def test_budgets_are_applied_after_each_boot(
     lab: Lab, cpus: float | None, period: int, quota: int
 ) -> None:
     memory = 128 * 1024**2
@@ -176,6 +176,8 @@ def test_budgets_are_applied_after_the_boot_and_stay(
     assert limits() == (period, quota, memory, memory)
     lab.stop(cache)
     lab.start(cache, places)
+    assert limits() == (period, -1 if cpus else 0, memory, memory)  # none, again, for the boot
+    assert lab.runtime.limit(cache)
     assert limits() == (period, quota, memory, memory)
 
 

@@ -18,8 +18,6 @@ EXERCISES = exercise.find(catalog.lab_folders(), ())
 _SEED = 20_261
 _ATTEMPTS = 3
 """A check that says this machine is too busy has judged nothing: it is made again."""
-_OF_EVERY_DAY = "scatter-gather"
-"""The one that is graded in the part ``core``: quick, and nothing in it depends on a clock."""
 
 
 def grade(one: Exercise, path: Path) -> list[str]:
@@ -56,9 +54,7 @@ def state_here(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _graded(name: str, path: Path) -> object:
-    daily = name == _OF_EVERY_DAY and not path.stem.startswith("wrong_")
-    marks = () if daily else (pytest.mark.exercises,)
-    return pytest.param(name, path, id=f"{name}-{path.stem}", marks=marks)
+    return pytest.param(name, path, id=f"{name}-{path.stem}", marks=pytest.mark.exercises)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,37 @@ def seconds(connection: psycopg.Connection, query: str = "SELECT 1") -> float:
     return time.monotonic() - began
 
 
+_EVERY = (
+    (("kill", "primary"), "round_trip_ms"),
+    (("stop", "replica1"), "round_trip_ms"),
+    (("pause", "replica1"), "round_trip_ms"),
+    (("partition", "replica1--primary"), "round_trip_ms"),
+    (("slow", "primary", "--latency", "80ms"), "round_trip_ms"),
+    (("throttle", "primary", "--rate", "200kB"), "throughput_bytes_per_s"),
+)
+
+
+def test_each_fault_is_proved_and_healed(run: Run, state: Path, runtime: str) -> None:
+    """All but `fill-disk` (test_full_disk.py) and `crash` (test_ha.py)."""
+    run("up", "replication", *_ONE, "-r", runtime)
+    for words, figure in _EVERY:
+        measured = injected(run, *words, "--for", "100ms")["measured"]
+        before, during, healed = (measured[when][figure] for when in ("before", "during", "healed"))
+        assert before > 0, words
+        assert healed > 0, words
+        if words[0] in ("slow", "throttle"):
+            # Of what was asked for, as much as cannot be there without it.
+            assert during >= 60 if words[0] == "slow" else during < 260_000
+        else:
+            assert during is None, words
+    assert on(run) == []
+    places = cluster(state, "replication").places
+    until(lambda: nodes(run)["replica1"].get("replication") == "streaming")
+    assert ask(places["primary"], "SELECT 1") == 1
+    run("down")
+
+
+@pytest.mark.clusters
 def test_a_node_is_killed_stopped_and_paused(run: Run, state: Path, runtime: str) -> None:
     run("up", "replication", *_ONE, "-r", runtime)
     places = cluster(state, "replication").places
@@ -74,6 +105,7 @@ def test_a_node_is_killed_stopped_and_paused(run: Run, state: Path, runtime: str
     run("down")
 
 
+@pytest.mark.clusters
 def test_the_link_of_clients(run: Run, state: Path, runtime: str) -> None:
     run("up", "single", "-r", runtime)
     direct = cluster(state, "single").places["primary"]
@@ -141,6 +173,7 @@ def answered(connection: psycopg.Connection) -> bool:
             return False
 
 
+@pytest.mark.clusters
 def test_the_link_of_a_replica(run: Run, state: Path, runtime: str) -> None:
     run("up", "replication", *_ONE, "-r", runtime)
     primary, replica = cluster(state, "replication").places.values()
@@ -182,6 +215,7 @@ def test_the_link_of_a_replica(run: Run, state: Path, runtime: str) -> None:
     assert leftovers(state) == []
 
 
+@pytest.mark.clusters
 def test_a_cache_behind_a_slow_link(run: Run, state: Path, runtime: str) -> None:
     run("up", "caching", "-r", runtime)
     slow = injected(run, "slow", "cache", "--latency", "80ms", "--for", "500ms")["measured"]
@@ -206,7 +240,16 @@ def test_ctrl_c_heals_at_once(run: Run, state: Path) -> None:
     tool.stdout.close()
 
 
-@pytest.mark.parametrize("command", ["list", "status", "report --list", "up"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "status",
+        *(
+            pytest.param(command, marks=pytest.mark.clusters)
+            for command in ("list", "report --list", "up")
+        ),
+    ],
+)
 def test_after_the_tool_is_killed_any_command_heals(run: Run, state: Path, command: str) -> None:
     run("up", "single", "-r", "local")
     tool = begin(state, "fault", "pause", "primary", "--for", "1h")
@@ -222,6 +265,7 @@ def test_after_the_tool_is_killed_any_command_heals(run: Run, state: Path, comma
     assert nodes(run)["primary"]["state"] == "running"
 
 
+@pytest.mark.clusters
 def test_a_relay_that_was_killed_is_started_again(run: Run, state: Path) -> None:
     run("up", "single", "-r", "local")
     run("fault", "slow", "primary", "--latency", "100ms")
@@ -236,6 +280,7 @@ def test_a_relay_that_was_killed_is_started_again(run: Run, state: Path) -> None
         assert seconds(relayed) >= 0.08
 
 
+@pytest.mark.clusters
 def test_a_bench_says_which_faults_were_on(run: Run, state: Path) -> None:
     run("up", "single", "-r", "local", "--name", "mine")
     run("fault", "slow", "primary", "--latency", "5ms")

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import redis
 
-from tests.conftest import Run, leftovers
+from tests.conftest import Run, first_local, leftovers
 from tests.real.test_cluster import cluster, connect, nodes, until
 from tests.real.test_faults import begin, injected, on
 
@@ -33,6 +33,7 @@ def fill_the_log(session: psycopg.Connection) -> None:
         session.execute("SELECT pg_logical_emit_message(true, 'x', 'x')")
 
 
+@first_local("clusters")
 def test_a_full_disk(run: Run, state: Path, up: Callable[[str], None]) -> None:
     up("single")
     place = cluster(state, "single").places["primary"]
@@ -64,6 +65,7 @@ def test_a_full_disk(run: Run, state: Path, up: Callable[[str], None]) -> None:
     assert leftovers(state) == []
 
 
+@pytest.mark.clusters
 def test_what_is_killed_or_stopped_meanwhile(
     run: Run, state: Path, up: Callable[[str], None]
 ) -> None:
@@ -97,6 +99,7 @@ def test_what_is_killed_or_stopped_meanwhile(
         assert session.execute("SELECT count(*) FROM t").fetchone() == (1000,)
 
 
+@pytest.mark.clusters
 @pytest.mark.parametrize("runtime", ["local"])
 def test_on_a_timeline(run: Run, tmp_path: Path, up: Callable[[str], None], runtime: str) -> None:
     up("single")

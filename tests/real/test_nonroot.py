@@ -146,6 +146,7 @@ def _works_for(process: psutil.Process) -> bool:
         return False
 
 
+@pytest.mark.clusters
 def test_what_an_ordinary_user_is_told(as_nobody: AsNobody) -> None:
     said = " ".join(as_nobody("doctor").stdout.split())
     assert "an ordinary user" in said

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from scalelab.model import Place
-from tests.conftest import Run
+from tests.conftest import Run, first_local
 from tests.real.crashes import drawn, killed, steps, told
 from tests.real.test_cluster import ask, cluster, connect, kill_from_outside, nodes, until
 
@@ -67,6 +67,7 @@ def must_be_led_by(run: Run, state: Path, leader: str) -> None:
         assert ask(found[name], names) is None  # an unused slot would hold back WAL for ever
 
 
+@first_local("failover")
 def test_a_hand_over_loses_nothing_and_goes_back(run: Run, state: Path, runtime: str) -> None:
     run("up", "replication", "-r", runtime)
     before = places(state)
@@ -157,6 +158,7 @@ def test_a_promotion_cut_short_is_finished(run: Run, state: Path, runtime: str) 
     assert rows(places(state)["primary"]) == [1]
 
 
+@pytest.mark.failover
 def test_what_cannot_be_promoted_says_so(run: Run, state: Path) -> None:
     assert "no cluster is up" in run("promote", "replica1", code=2).stderr
     run("up", "caching", "-r", "local")
