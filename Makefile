@@ -1,4 +1,7 @@
 # Needs Python 3.11 or later and make; everything else is put into .venv.
+# Tests start scalelab many times: it is to be compiled once, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +24,7 @@ bench: $(INSTALLED)  ## Compare PostgreSQL alone with PostgreSQL and a cache, on
 	$(BIN)/scalelab bench caching --runtime local
 
 test: $(INSTALLED)  ## The tests of every day, about eight minutes; what this machine lacks is skipped
-	$(BIN)/python -m pytest -m core -n 4 --dist worksteal
+	$(BIN)/python -m pytest -m core -n 4 --dist loadscope --no-loadscope-reorder
 
 test-all: $(INSTALLED)  ## Every test, part by part, and a table of the parts
 	$(BIN)/python -m tests.parts

@@ -32,10 +32,14 @@ class Part:
     about: str
     at_once: int
     by_the_clock: bool = False
+    by_module: bool = False
+    """A module's tests are not parted, so that the servers they share are brought up once."""
 
 
 PARTS = {
-    "core": Part("every topology, command, fault and runtime once; judges no speed", 4),
+    "core": Part(
+        "every topology, command, fault and runtime once; judges no speed", 4, by_module=True
+    ),
     "guides": Part("every command of every guide, in its order", 2),
     "exercises": Part("stubs and wrong answers fail, solutions pass", 2),
     "clusters": Part("clusters, faults, disks and settings at length, on both runtimes", 3),
@@ -64,7 +68,9 @@ class Outcome:
 
 def command(part: str, *more: str) -> list[str]:
     """How pytest runs one part."""
-    spread = ["-n", str(n), "--dist", "worksteal"] if (n := PARTS[part].at_once) > 1 else []
+    chosen = PARTS[part]
+    whole = ["loadscope", "--no-loadscope-reorder"] if chosen.by_module else ["worksteal"]
+    spread = ["-n", str(chosen.at_once), "--dist", *whole] if chosen.at_once > 1 else []
     return [sys.executable, "-m", "pytest", "-m", part, *spread, *more]
 
 

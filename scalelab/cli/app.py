@@ -65,7 +65,7 @@ def _options(
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    context.default_map = config.defaults(dict(_commands(context.command)))
+    context.default_map = config.defaults(lambda: dict(_commands(context.command)))
     if context.invoked_subcommand != "down":  # which removes faults and all, and then looks
         for line in config.heal_due():
             output.note(line)

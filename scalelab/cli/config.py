@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ FILE = "scalelab.toml"
 RUNTIMES = ("auto", "local", "docker")
 
 
-def defaults(commands: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def defaults(known: Callable[[], Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
     """The defaults of every command from ``scalelab.toml`` in the current folder, nested for Click.
 
     Plain keys hold for every command that has such an option, a table for the command of its
@@ -31,14 +31,18 @@ def defaults(commands: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
 
     Parameters
     ----------
-    commands : the options of every command (Click's), by their long names; a command of a group is
-        named "group command".
+    known : gives the options of every command (Click's), by their long names; a command of a group
+        is named "group command". Not asked where there is no file: that takes a third of the time
+        of a short command.
 
     Raises
     ------
     UsageError : the file is not TOML, or has a table that is no command or a key that is no option.
     """
     read = _read()
+    if not read:
+        return {}
+    commands = known()
     plain = {key: value for key, value in read.items() if not isinstance(value, dict)}
     groups = {name.partition(" ")[0] for name in commands if " " in name}
     tables: dict[str, dict[str, Any]] = {}

@@ -280,6 +280,7 @@ def test_bench_on_stdout_is_nothing_but_the_document(run: Run, state: Path) -> N
     assert leftovers(state) == []
 
 
+@pytest.mark.clusters
 def test_bench_writes_files_and_borrows_a_cluster(run: Run, tmp_path: Path) -> None:
     workers = (psutil.cpu_count() or 1) + 1
     if workers > 17:

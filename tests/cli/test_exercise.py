@@ -109,6 +109,7 @@ def test_wrong_names_and_orders(run: Run) -> None:
     assert rows(run)[first]["title"] in run("exercise", "next").stdout.replace("\n", " ")
 
 
+@pytest.mark.exercises
 def test_watch_checks_what_is_saved(run: Run, state: Path, tmp_path: Path) -> None:
     run("exercise", "start", _NAME)
     mine = tmp_path / "exercises" / "shard_function.py"

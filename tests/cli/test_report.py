@@ -60,6 +60,7 @@ def test_list(run: Run, kept: list[str], state: Path) -> None:
     assert "not shown: 20240101T000000Z-odd is damaged" in run("report", "--list").stderr
 
 
+@pytest.mark.clusters
 def test_the_latest_a_name_and_a_file_print_alike(
     run: Run, kept: list[str], state: Path, tmp_path: Path
 ) -> None:
@@ -186,6 +187,7 @@ exit $code
 """
 
 
+@pytest.mark.clusters
 def test_full_disks_lose_no_run(state: Path, tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small disk")

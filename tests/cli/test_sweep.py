@@ -41,6 +41,7 @@ def test_a_sweep_of_shards(run: Run, state: Path, tmp_path: Path) -> None:
     assert len((tmp_path / "s.csv").read_text().splitlines()) == 9
 
 
+@pytest.mark.labs
 def test_an_interrupted_sweep_shows_and_keeps_what_it_did(state: Path, tmp_path: Path) -> None:
     command = ["bench", "caching", "--sweep", "clients=1,2,4,8", *_SHORT]
     with subprocess.Popen(

@@ -94,11 +94,12 @@ def test_tables_fit_the_terminal(run: Run, terminal: Terminal) -> None:
     run("down")
 
 
+@pytest.mark.clusters
 @pytest.mark.parametrize(
     ("columns", "variants"),
     [
         (80, "cache-aside"),
-        pytest.param(60, "database,cache-aside", marks=pytest.mark.labs),
+        (60, "database,cache-aside"),
     ],
 )
 def test_a_run_fits_the_terminal(
@@ -135,6 +136,7 @@ def test_interrupted_up(terminal: Terminal, state: Path) -> None:
     assert leftovers(state) == []
 
 
+@pytest.mark.clusters
 def test_interrupted_bench(terminal: Terminal, state: Path) -> None:
     child = terminal("bench", "caching", "-r", "local", "--variants", "database")
     child.expect("round 1/5")
@@ -188,6 +190,7 @@ def test_psql_keeps_its_ctrl_c(run: Run, terminal: Terminal, runtime: str) -> No
     run("down")
 
 
+@pytest.mark.clusters
 def test_the_cache_client_in_a_terminal(run: Run, terminal: Terminal) -> None:
     run("up", "caching", "-r", "local")
     child = terminal("shell", "cache")

@@ -18,6 +18,7 @@ from tests.real.dask_cluster import dask_cluster
 _BENCH = ["bench", "caching", "--quick", "--runtime", "local"]
 
 
+@pytest.mark.clusters
 def test_a_run_loaded_by_dask_workers(run: Run, tmp_path: Path) -> None:
     with dask_cluster(tmp_path, 2) as cluster:
         done = run(*_BENCH, "--workers", cluster.address, "--json", "run.json")
@@ -55,6 +56,7 @@ def test_a_worker_killed_in_a_slice(state: Path, tmp_path: Path) -> None:
     assert all(len(v["throughput_by_round_per_s"]) == 2 for v in result["variants"])
 
 
+@pytest.mark.clusters
 def test_a_scheduler_that_does_not_answer(run: Run, state: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

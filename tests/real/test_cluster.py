@@ -115,6 +115,7 @@ def test_the_cache_obeys_its_limit_and_policy(run: Run, state: Path, runtime: st
         assert int(client.info("stats")["evicted_keys"]) > 0
 
 
+@first_local("clusters")
 def test_a_killed_node_is_seen_and_comes_back_with_data_and_port(
     run: Run, state: Path, runtime: str
 ) -> None:
@@ -219,7 +220,7 @@ def test_nothing_listens_beyond_loopback(run: Run, state: Path, runtime: str) ->
     assert {address.port for address in ours} == ports
 
 
-@first_local("clusters")
+@pytest.mark.clusters
 def test_passwords_stay_secret(run: Run, state: Path, runtime: str) -> None:
     run("up", "caching", "-r", runtime)
     found = cluster(state, "caching")
@@ -259,6 +260,7 @@ def test_down_removes_by_label_what_the_ledger_does_not_know(
     assert leftovers(state) == []
 
 
+@pytest.mark.clusters
 def test_a_users_own_shell_in_the_folder_survives(run: Run, state: Path) -> None:
     run("up", "single", "-r", "local")
     folder = state / "nodes" / "single" / "primary" / "data"

@@ -126,6 +126,7 @@ def project(compose_command: list[str], daemon: DockerClient) -> Iterator[Callab
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.clusters
 @pytest.mark.parametrize("name", ["single", "replication", "sharding", "caching"])
 def test_compose_accepts_the_file(name: str, project: Callable[..., Project]) -> None:
     made = project(name)
@@ -136,6 +137,7 @@ def test_compose_accepts_the_file(name: str, project: Callable[..., Project]) ->
     assert "letters and digits" in without.stderr
 
 
+@pytest.mark.clusters
 def test_replication(project: Callable[..., Project]) -> None:
     made = project("replication")
     made.up()

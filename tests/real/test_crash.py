@@ -61,6 +61,7 @@ def test_an_up_that_is_killed(run: Run, state: Path, runtime: str, step: str) ->
         must_leave_nothing(run, state)
 
 
+@first_local("crash")
 def test_a_down_that_is_killed(run: Run, state: Path, runtime: str) -> None:
     run("up", "caching", "-r", runtime)
     with told(_REMOVING[runtime], "down"):

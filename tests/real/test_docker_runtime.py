@@ -31,7 +31,7 @@ from tests.real.docker_fixtures import (
 )
 
 __all__ = ["daemon", "lab", "new_lab"]
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.clusters]
 
 
 def _connect(place: Place, password: str | None = None) -> psycopg.Connection[Any]:

@@ -56,7 +56,7 @@ def test_each_fault_is_proved_and_healed(run: Run, state: Path, runtime: str) ->
     """All but `fill-disk` (test_full_disk.py) and `crash` (test_ha.py)."""
     run("up", "replication", *_ONE, "-r", runtime)
     for words, figure in _EVERY:
-        measured = injected(run, *words, "--for", "100ms")["measured"]
+        measured = injected(run, *words, "--for", "500ms")["measured"]
         before, during, healed = (measured[when][figure] for when in ("before", "during", "healed"))
         assert before > 0, words
         assert healed > 0, words

@@ -126,6 +126,7 @@ def _is_of(process: psutil.Process, home: str) -> bool:
     return environment.get("HOME") == home and process.status() != psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.clusters
 def test_a_cluster_of_an_ordinary_user(as_nobody: AsNobody) -> None:
     up = as_nobody("up", "caching", "-r", "local")
     assert "caching is up" in up.stdout

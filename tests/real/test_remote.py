@@ -22,7 +22,7 @@ from tests.real import wheels
 from tests.real.dask_cluster import DaskCluster, dask_cluster
 
 # Dask's client leaves it to the garbage collector to close a socket or two.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+pytestmark = [pytest.mark.clusters, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 _LOAD = Load(clients=4, rate=None, duration_s=1.0, warmup_s=0.2, seed=1, workers=2)
 _LONG = dataclasses.replace(_LOAD, duration_s=60.0)

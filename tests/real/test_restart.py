@@ -13,7 +13,7 @@ from scalelab import catalog
 from scalelab.cli import config
 from scalelab.ledger import Ledger
 from scalelab.model import Place
-from tests.conftest import Run
+from tests.conftest import Run, first_local
 from tests.real.test_cluster import ask, cluster
 
 
@@ -30,6 +30,7 @@ def limited(state: Path, runtime: str, place: Place) -> bool:
     return not (v2 / "cpu.max").read_text().startswith("max")
 
 
+@first_local("clusters")
 def test_the_limit_is_off_while_a_server_boots_again(
     run: Run, state: Path, runtime: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
