@@ -1,4 +1,5 @@
 # Needs Python 3.11 or later and make; everything else is put into .venv.
+
 # Tests start scalelab many times: it is to be compiled once, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -23,10 +24,10 @@ $(INSTALLED): pyproject.toml
 bench: $(INSTALLED)  ## Compare PostgreSQL alone with PostgreSQL and a cache, on this machine
 	$(BIN)/scalelab bench caching --runtime local
 
-test: $(INSTALLED)  ## The tests of every day, about eight minutes; what this machine lacks is skipped
+test: $(INSTALLED)  ## The tests of every day, about nine minutes; what this machine lacks is skipped
 	$(BIN)/python -m pytest -m core -n 4 --dist loadscope --no-loadscope-reorder
 
-test-all: $(INSTALLED)  ## Every test, part by part, and a table of the parts
+test-all: $(INSTALLED)  ## Every test, part by part, and a table; make test-PART runs one of them
 	$(BIN)/python -m tests.parts
 
 $(PARTS:%=test-%): test-%: $(INSTALLED)

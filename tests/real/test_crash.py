@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,14 @@ def owns_disks(runtime: str) -> bool:
 def must_leave_nothing(run: Run, state: Path) -> None:
     run("down", "--all")
     assert leftovers(state) == []
+
+
+def each_leaves_nothing(run: Run, state: Path, chosen: Sequence[str], *command: str) -> None:
+    """Kill the command at each of these steps, one after the other."""
+    for step in chosen:
+        with told(step, *command):
+            killed(state, step, *command)
+            must_leave_nothing(run, state)
 
 
 @pytest.mark.parametrize(
@@ -82,10 +91,7 @@ def test_an_up_killed_at_any_step(
     command = ("up", topology, "-r", runtime, *disk)
     every = steps(state, *command)
     must_leave_nothing(run, state)
-    for step in drawn(every, 5, *command):
-        with told(step, *command):
-            killed(state, step, *command)
-            must_leave_nothing(run, state)
+    each_leaves_nothing(run, state, drawn(every, 5, *command), *command)
 
 
 @pytest.mark.crash
@@ -94,10 +100,7 @@ def test_an_up_of_ha_killed_at_any_step(run: Run, state: Path) -> None:
     command = ("up", "ha", "-r", "local")
     every = steps(state, *command)
     must_leave_nothing(run, state)
-    for step in drawn(every, 4, *command):
-        with told(step, *command):
-            killed(state, step, *command)
-            must_leave_nothing(run, state)
+    each_leaves_nothing(run, state, drawn(every, 4, *command), *command)
 
 
 @pytest.mark.crash
@@ -106,10 +109,7 @@ def test_a_bench_killed_at_any_step(run: Run, state: Path, runtime: str) -> None
     command = ("bench", "caching", "--quick", "-r", runtime)
     every = steps(state, *command)
     assert leftovers(state) == []
-    for step in drawn(every, 5, *command):
-        with told(step, *command):
-            killed(state, step, *command)
-            must_leave_nothing(run, state)
+    each_leaves_nothing(run, state, drawn(every, 5, *command), *command)
 
 
 @pytest.mark.crash
