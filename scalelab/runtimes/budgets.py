@@ -43,13 +43,13 @@ class Budgets(Protocol):
     how: str
 
     def enter(self, cluster: str, node: str) -> list[str]:
-        """The command prefix that puts a process into the node's group and then runs it."""
+        """The command prefix that puts a process into the node's group and then runs it.
+
+        The group has all the CPU again until ``limit``: a boot runs at full speed.
+        """
 
     def limit(self, cluster: str, node: str, budget: Budget) -> None:
         """Enforce ``budget`` on the node's group from now on."""
-
-    def lift(self, cluster: str, node: str) -> None:
-        """Let the node's group have all the CPU again, for a boot; its memory stays limited."""
 
     def pids(self, cluster: str, node: str) -> set[int]:
         """The processes in the node's group; node "*" means all the cluster's."""
@@ -62,7 +62,10 @@ class Budgets(Protocol):
 
 
 class _ControlGroups:
-    """Folders under one or more control-group mounts."""
+    """Folders under one or more control-group mounts, that of the CPU first."""
+
+    _cpu_limit: tuple[str, str]
+    """The file of the CPU limit, and what it says where there is none."""
 
     def __init__(self, roots: list[Path], state_id: str) -> None:
         self._roots = roots
@@ -75,6 +78,8 @@ class _ControlGroups:
         groups = self._groups(cluster, node)
         for group in groups:
             self._make(group)
+        limit, none = self._cpu_limit
+        (groups[0] / limit).write_text(none)
         # The process moves itself, before it has a child that could stay behind.
         join = "".join(f"echo 0 > {shlex.quote(str(group))}/cgroup.procs; " for group in groups)
         return ["sh", "-c", f'set -e; {join}exec "$@"', "sh"]
@@ -102,6 +107,7 @@ class _ControlGroups:
 
 class _V1(_ControlGroups):
     how = "cgroup v1"
+    _cpu_limit = ("cpu.cfs_quota_us", "-1")
 
     def limit(self, cluster: str, node: str, budget: Budget) -> None:
         cpu, memory = self._groups(cluster, node)
@@ -112,13 +118,10 @@ class _V1(_ControlGroups):
         if budget.held is not None:
             (memory / "memory.limit_in_bytes").write_text(str(budget.held))
 
-    def lift(self, cluster: str, node: str) -> None:
-        cpu, _ = self._groups(cluster, node)
-        (cpu / "cpu.cfs_quota_us").write_text("-1")
-
 
 class _V2(_ControlGroups):
     how = "cgroup v2"
+    _cpu_limit = ("cpu.max", "max")
 
     def _make(self, group: Path) -> None:
         super()._make(group)
@@ -131,10 +134,6 @@ class _V2(_ControlGroups):
             (group / "cpu.max").write_text("{} {}".format(*quota(budget.cpus)))
         if budget.held is not None:
             (group / "memory.max").write_text(str(budget.held))
-
-    def lift(self, cluster: str, node: str) -> None:
-        (group,) = self._groups(cluster, node)
-        (group / "cpu.max").write_text("max")
 
 
 class _SystemdScopes:
@@ -163,9 +162,6 @@ class _SystemdScopes:
         if properties:
             unit = self._unit(cluster, node)
             _systemctl("set-property", "--runtime", unit, *properties, check=True)
-
-    def lift(self, cluster: str, node: str) -> None:
-        """A start makes a new scope, which has no limit yet."""
 
     def pids(self, cluster: str, node: str) -> set[int]:
         pattern = self._unit(cluster, node)

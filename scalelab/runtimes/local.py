@@ -108,10 +108,7 @@ class LocalRuntime:
                 )
         self._mount(place)
         self.configure(place, launch)
-        enter: list[str] = []
-        if self._budgets:
-            enter = self._budgets.enter(place.cluster, place.node.name)
-            self._budgets.lift(place.cluster, place.node.name)
+        enter = self._budgets.enter(place.cluster, place.node.name) if self._budgets else []
         command = [*enter, *unprivileged(), "sh", f"{place.conf_dir}/boot.sh"]
         with (folder / "log").open("ab") as log:
             child = subprocess.Popen(

@@ -10,6 +10,9 @@ from typing import Any
 
 from scalelab.model import Place
 
+PATIENCE_S = 3.0
+"""How long to wait for an answer that should come at once."""
+
 
 def token(place: Place, patience_s: float) -> str:
     """What a client shows instead of the password; raises OSError where none is to be had."""

@@ -16,8 +16,6 @@ from scalelab.protocols import Service
 from scalelab.services import _etcd_gateway as gateway
 from scalelab.services._unwatched import unwatched
 
-_PATIENCE_S = 3.0
-
 # Beside the server, which it asks like any client, until nobody gets in without the password. A
 # later start finds that done, and so does whoever comes second where there are several.
 _LOCK = """\
@@ -99,7 +97,7 @@ class Etcd:
     def ready(self, place: Place, peers: Places) -> bool:
         # A password is asked of the majority, and refused until it is needed.
         try:
-            return bool(gateway.token(place, _PATIENCE_S))
+            return bool(gateway.token(place, gateway.PATIENCE_S))
         except OSError:
             return False
 

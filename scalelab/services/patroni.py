@@ -27,8 +27,6 @@ FROM pg_stat_replication WHERE application_name = %s
 """
 _AGE = "SELECT coalesce(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0)::float"
 
-_PATIENCE_S = 3.0
-
 # What all members agree on. The time a leader's lease lasts (ttl) is the shortest that Patroni
 # takes: who is gone with his Patroni is replaced once it is over. A server that crashed is
 # replaced at once rather than started again.
@@ -198,7 +196,8 @@ def _stored(key: str, place: Place, peers: Places) -> bytes | None:
     for each in peers.values():
         if each.node.service == "etcd":
             with contextlib.suppress(OSError):
-                return gateway.value(each, f"/service/{place.cluster}/{key}", _PATIENCE_S)
+                path = f"/service/{place.cluster}/{key}"
+                return gateway.value(each, path, gateway.PATIENCE_S)
     return None
 
 
