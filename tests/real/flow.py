@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,6 +83,21 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the condition never came true"
         time.sleep(0.005)
+
+
+def drive_until(task: SliceTask, *kinds: str) -> WorkerReport:
+    """Drive a slice, and others with other seeds, until one has operations of all these kinds.
+
+    A kind is one of operations or of failures. On a busy machine a slice may be over before the
+    rarer ones have come.
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        report = run_slice(task)
+        if all({**report.counts, **report.errors}.get(kind, 0) > 0 for kind in kinds):
+            return report
+        assert time.monotonic() < deadline, f"no slice had all of {kinds}: {report.counts}"
+        task = replace(task, load=replace(task.load, seed=task.load.seed + 1))
 
 
 def drive_while(task: SliceTask, act: Callable[[], object]) -> WorkerReport:

@@ -7,7 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -18,7 +18,7 @@ from scalelab.load.pool import Pool
 from scalelab.load.schedule import arrivals, parts
 from scalelab.load.worker import _ARRIVALS
 from scalelab.measure.histogram import Histogram
-from scalelab.model import Load, Places
+from scalelab.model import Load, Places, WorkerReport
 from scalelab.workloads import insert_write
 from tests.real import wheels
 
@@ -99,15 +99,26 @@ def gone(processes: list[psutil.Process], timeout_s: float) -> bool:
     return not psutil.wait_procs(processes, timeout_s)[1]
 
 
+def writing(
+    pool: Pool, places: Places, progress: Callable[[int], None] = lambda completed: None
+) -> Sequence[WorkerReport]:
+    """A slice in which every worker has written: on a busy machine not the first, it may be."""
+    for _ in range(100):
+        reports = pool.run(places, "insert_write", {}, _LOAD, progress)
+        if all(report.counts.get("write", 0) > 0 for report in reports):
+            return reports
+    raise AssertionError("a worker never writes")
+
+
 def test_clients_and_work_are_spread_over_the_workers(places: Places) -> None:
     seen: list[int] = []
     with Pool(2) as pool:
         mine = workers_of(os.getpid())
         assert len(mine) == 2
         for _ in range(2):  # a pool serves many slices
-            reports = pool.run(places, "insert_write", {}, _LOAD, seen.append)
+            reports = writing(pool, places, seen.append)
             assert len(reports) == 2
-            assert all(report.counts["write"] > 0 and report.errors == {} for report in reports)
+            assert all(report.errors == {} for report in reports)
             done = sum(sum(report.timeline["write"]) for report in reports)
             # The live count comes with the next tick: it is a little behind.
             assert 0 < pool.completed() <= done
@@ -145,8 +156,7 @@ def test_it_grows_by_a_worker_at_a_time(places: Places) -> None:
         assert not pool.grow()
         mine = workers_of(os.getpid())
         assert len(mine) == 2
-        reports = pool.run(places, "insert_write", {}, _LOAD)
-        assert [report.counts["write"] > 0 for report in reports] == [True, True]
+        assert len(writing(pool, places)) == 2
     assert gone(mine, 30)
 
 
@@ -186,8 +196,7 @@ def test_a_worker_that_dies_is_reported_and_replaced(places: Places) -> None:
             pool.run(places, "insert_write", {}, _LOAD, kill)
         assert gone(before, 30)
         assert pool.workers == len(workers_of(os.getpid())) == 2
-        reports = pool.run(places, "insert_write", {}, _LOAD)
-        assert [report.counts["write"] > 0 for report in reports] == [True, True]
+        assert len(writing(pool, places)) == 2
 
 
 def test_a_worker_that_died_between_two_slices_is_reported_too(places: Places) -> None:
