@@ -12,6 +12,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, TypeVar
@@ -136,6 +137,7 @@ def run(
     *,
     rounds: int = 5,
     quick: bool = False,
+    brief: bool = False,
     aa: bool = False,
     timeline: Timeline | None = None,
     versions: Mapping[str, str] | None = None,
@@ -151,6 +153,7 @@ def run(
         pool's, and a closed loop may end with more of them.
     workloads : by name (``catalog.workloads``).
     quick : a first look: no verdicts, no claims judged.
+    brief : each variant is rehearsed once, not until it is steady.
     aa : the variants are one and the same, to see what is noise here.
     timeline : faults that strike variants in every slice.
     versions : of the servers, by service.
@@ -174,8 +177,11 @@ def run(
     load = replace(load, workers=pool.workers)
     discarded = _Discarded(progress)
     ceiling = discarded.until_whole(pool.noop_ceiling, "the generator's no-op ceiling", 0)
-    rehearsals, load = _rehearse(variants, clusters, load, pool, progress, discarded, quick=quick)
+    rehearsals, load = _rehearse(
+        variants, clusters, load, pool, progress, discarded, brief=quick or brief
+    )
     stage = _Stage(pool, lab.counted, variants, clusters, workloads, timeline, progress)
+    stage.clear(load)
     slices: list[Slice] = []
     for number in range(rounds):
         # The same keys and arrivals for all variants of a round; others in the next.
@@ -269,24 +275,33 @@ class _Stage:
         self, name: str, load: Load, reports: Sequence[WorkerReport], struck: Sequence[Struck]
     ) -> dict[str, float]:
         """What checkers, timeline and the workload's own audit say of a slice."""
+        said, found = self._audit(name, load)
+        if struck:
+            said |= figures.of_timeline(reports, self.counted, load.duration_s, struck)
+        return {**said, **figures.of_checkers(reports, found)}
+
+    def clear(self, load: Load) -> None:
+        """Let the first slice that counts find what every other will: what an audit leaves."""
+        for name in self.variants:
+            self._audit(name, load)
+
+    def _audit(self, name: str, load: Load) -> tuple[dict[str, float], Seen | None]:
+        """The figures and the final read of a workload that looks at the servers itself."""
         variant = self.variants[name]
         workload, found = self.workloads[variant.workload], None
-        said: dict[str, float] = {}
-        if isinstance(workload, AuditedWorkload):
-            try:
-                audit = workload.audit(self.clusters[name].places, load)
-                said.update(audit.figures)
-                if audit.elements is not None:
-                    found = Seen()
-                    found.update(audit.elements)
-            except Exception as error:  # whatever client library it uses
-                raise CheckFailed(
-                    f"{name}: the audit of workload {variant.workload!r} failed: {_reason(error)}",
-                    _WHICH_NODE,
-                ) from error
-        if struck:
-            said.update(figures.of_timeline(reports, self.counted, load.duration_s, struck))
-        return {**said, **figures.of_checkers(reports, found)}
+        if not isinstance(workload, AuditedWorkload):
+            return {}, None
+        try:
+            audit = workload.audit(self.clusters[name].places, load)
+            if audit.elements is not None:
+                found = Seen()
+                found.update(audit.elements)
+        except Exception as error:  # whatever client library it uses
+            raise CheckFailed(
+                f"{name}: the audit of workload {variant.workload!r} failed: {_reason(error)}",
+                _WHICH_NODE,
+            ) from error
+        return dict(audit.figures), found
 
 
 class _Discarded:
@@ -355,24 +370,42 @@ def _load_data(
     workloads: Mapping[str, Workload],
     progress: Progress,
 ) -> None:
-    """Make every variant's schema and data, once a cluster and workload."""
-    done: set[tuple[str, str]] = set()
+    """Make every variant's schema and data, once a cluster and workload.
+
+    Clusters side by side: what takes long is that servers load within their CPU budgets.
+    """
+    first: dict[str, dict[str, str]] = {}
     for name, variant in variants.items():
-        key = (clusters[name].name, variant.workload)
-        if key in done:
-            continue
-        done.add(key)
-        progress.loading(name)
-        try:
-            workloads[variant.workload].load(clusters[name].places)
-        except ScalelabError:
-            raise
-        except Exception as error:  # whatever client library a workload uses, users' own included
-            raise EnvironmentLacks(
-                f"{name}: the data of workload {variant.workload!r} could not be made: "
-                f"{_reason(error)}",
-                f"look at its servers with: scalelab status --name {clusters[name].name}",
-            ) from error
+        first.setdefault(clusters[name].name, {}).setdefault(variant.workload, name)
+
+    def load(names: Mapping[str, str]) -> None:
+        for workload, name in names.items():
+            progress.loading(name)
+            _load_variant(name, variants[name], clusters[name], workloads[workload])
+
+    pool = ThreadPoolExecutor(len(first))
+    try:
+        loads = [pool.submit(load, names) for names in first.values()]
+        wait(loads, return_when=FIRST_EXCEPTION)
+        for each in loads:
+            if each.done():
+                each.result()
+    finally:
+        # Who interrupts it does not wait for the rest, nor does an error.
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _load_variant(name: str, variant: Variant, cluster: Cluster, workload: Workload) -> None:
+    try:
+        workload.load(cluster.places)
+    except ScalelabError:
+        raise
+    except Exception as error:  # whatever client library a workload uses, users' own included
+        raise EnvironmentLacks(
+            f"{name}: the data of workload {variant.workload!r} could not be made: "
+            f"{_reason(error)}",
+            f"look at its servers with: scalelab status --name {cluster.name}",
+        ) from error
 
 
 def _rehearse(
@@ -383,9 +416,9 @@ def _rehearse(
     progress: Progress,
     discarded: _Discarded,
     *,
-    quick: bool,
+    brief: bool,
 ) -> tuple[tuple[Rehearsal, ...], Load]:
-    """Every variant until it is steady, and the load with the workers that took.
+    """Every variant until it is steady, or once, and the load with the workers that took.
 
     A worker that a later variant needs serves all: every counted slice has the same number.
     """
@@ -404,7 +437,7 @@ def _rehearse(
             return discarded.until_whole(once, part, 0)
 
         done[key], load = rehearse(
-            name, load, drive, pool.grow, seeds, cores=host.cpus(), quick=quick
+            name, load, drive, pool.grow, seeds, cores=host.cpus(), brief=brief
         )
     return tuple(done.values()), load
 

@@ -16,6 +16,7 @@ from scalelab.errors import UnknownName, UsageError
 from scalelab.measure import cost, metrics
 from scalelab.model import (
     LEADER,
+    Budget,
     Claim,
     Lab,
     Parameter,
@@ -48,10 +49,13 @@ class Folder(Mapping[str, T], Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         # The check comes first: an ImportError inside a module must not look like a wrong name.
-        if name not in list(self):
+        if name not in self:
             raise UnknownName(self._kind, name, self)
         module = importlib.import_module(f"scalelab.{self._package}.{name}")
         return cast(T, getattr(module, self._constant))
+
+    def __contains__(self, name: object) -> bool:
+        return name in list(self)
 
     def __iter__(self) -> Iterator[str]:
         found = pkgutil.iter_modules([str(_PACKAGE / self._package)])
@@ -106,6 +110,15 @@ def topology(name: str, given: Mapping[str, int | str] | None = None) -> Topolog
         for key, parameter in known.items()
     }
     return Topology(name, params, kind.build(params))
+
+
+def budget(lab: Lab) -> Budget:
+    """What every node of a lab gets where the user asks for nothing: enough for the largest."""
+    found = [topologies[variant.topology].budget for variant in lab.variants]
+    return Budget(
+        max((each.cpus for each in found if each.cpus is not None), default=None),
+        max((each.memory for each in found if each.memory is not None), default=None),
+    )
 
 
 def _checked(parameter: Parameter, value: int | str) -> int | str:
@@ -234,6 +247,8 @@ def _check_variant(variant: Variant, lab: Lab, folder: Path) -> None:
                 raise UnknownName(f"node of {variant.name}", node, nodes)
     if not 0.05 <= variant.scale <= 64:
         raise UsageError(f"scale={variant.scale:g} is out of range", "it goes from 0.05 to 64")
+    if not variant.worth > 0:
+        raise UsageError(f"worth={variant.worth:g} makes no sense", "an operation does something")
     if not variant.workload.endswith(".py"):
         if variant.workload not in list(workloads):
             raise UnknownName("workload", variant.workload, workloads)

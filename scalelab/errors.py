@@ -98,10 +98,16 @@ class UnknownName(UsageError):
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         thing, of, owner = kind.partition(" of ")
-        plural = (f"{thing[:-1]}ies" if thing[-2:] in ("gy", "ty") else f"{thing}s") + of + owner
+        plural = _plural(thing) + of + owner
         listed = f"{plural}: {', '.join(names)}" if names else f"there are no {plural}"
         hint = f"did you mean {near[0]!r}? {listed}" if near else listed
         super().__init__(f"there is no {kind} {name!r}", hint)
+
+
+def _plural(thing: str) -> str:
+    if thing.endswith("index"):
+        return f"{thing[:-2]}ices"
+    return f"{thing[:-1]}ies" if thing[-2:] in ("gy", "ty") else f"{thing}s"
 
 
 class Inconclusive(ScalelabError):

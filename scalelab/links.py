@@ -111,6 +111,10 @@ class Relays:
         else:
             self._remove(self._folder(cluster, route))
 
+    def sever(self, cluster: str, route: Route) -> None:
+        """End a relay at once, with its connections and all it holds; ``hold`` starts another."""
+        self._hunt(self._folder(cluster, route))
+
     def remove(self, cluster: str) -> None:
         """End every relay of a cluster at once; none is not an error."""
         self._remove(self._links / cluster)

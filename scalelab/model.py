@@ -92,11 +92,13 @@ class TopologyKind:
     Parameters
     ----------
     build : the nodes for given parameter values, primary first.
+    budget : what each node gets where the user asks for nothing.
     """
 
     summary: str
     parameters: tuple[Parameter, ...]
     build: Callable[[Params], tuple[Node, ...]]
+    budget: Budget = field(default_factory=lambda: Budget())
 
 
 @dataclass(frozen=True)
@@ -392,6 +394,8 @@ class Variant:
     options : the workload's options.
     scale : the budget of its nodes, as a multiple of the run's: 2 is a machine twice as large.
     faults : what strikes it in every slice (``strokes``): "kill primary @2s".
+    worth : how many of what the lab counts one operation does: a bulk of 100 documents, of which
+        100 are counted. Latencies stay those of the operation.
     """
 
     name: str
@@ -401,6 +405,7 @@ class Variant:
     options: Mapping[str, float | int | str | bool] = field(default_factory=dict)
     scale: float = 1.0
     faults: tuple[str, ...] = ()
+    worth: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -450,6 +455,8 @@ class Lab:
     rounds : how many by default; None for the tool's own default. Fewer where each takes long and
         no ratio is claimed.
     prices : the file in the lab's folder that says what machines cost (``measure.cost``), or "".
+    shared : variants of the same topology, parameters and size run on one cluster, one after the
+        other: they differ in what they ask of it, and it is dear to bring up.
     """
 
     title: str
@@ -462,6 +469,7 @@ class Lab:
     duration_s: float | None = None
     prices: str = ""
     rounds: int | None = None
+    shared: bool = False
 
 
 ARRIVALS = ("poisson", "constant")
@@ -699,6 +707,7 @@ class VariantSummary:
     planned : operations; unsent : of them, those never sent because the slice ended first.
     stages : one a stage of the load.
     figures : of correctness and availability (``measure.figures.FIGURES``), over all rounds.
+    figures_by_round : those of each round.
     timeline : of a variant with faults, counted operations per second in each ``TICK_S`` of the
         measured time, mean over the rounds.
     struck : its faults, at their mean times over the rounds.
@@ -734,6 +743,7 @@ class VariantSummary:
     unsent: int = 0
     stages: tuple[StageSummary, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict)
+    figures_by_round: tuple[Mapping[str, float], ...] = ()
     timeline: tuple[float, ...] = ()
     struck: tuple[Struck, ...] = ()
 

@@ -19,6 +19,8 @@ LIMIT_S = 16.0
 _FIRST_S = warmup.MIN_BINS * warmup.BIN_S
 _MORE_S = 3.0
 """What is measured at once, as long as it takes to be judged at all, and then each time again."""
+_BRIEF_S = 1.0
+"""Long enough for connections, plans and the servers' own memory; caches are another matter."""
 
 
 def rehearse(
@@ -29,7 +31,7 @@ def rehearse(
     seeds: Callable[[int], int],
     *,
     cores: int,
-    quick: bool,
+    brief: bool,
 ) -> tuple[Rehearsal, Load]:
     """Drive a variant until MSER-5 calls its throughput steady, for 16 s at most.
 
@@ -42,13 +44,13 @@ def rehearse(
     grow : adds a worker to those that drive; False when there can be no more.
     seeds : the seed of each slice, by its number from 0.
     cores : that this process may use.
-    quick : one slice only, and nothing is said of steadiness.
+    brief : one slice only, and nothing is said of steadiness.
 
     Returns
     -------
     What was done, and the load with the workers the variant ended with.
     """
-    measured_s = min(load.duration_s, _MORE_S) if quick else _FIRST_S
+    measured_s = min(load.duration_s, _BRIEF_S) if brief else _FIRST_S
     bins: list[float] = []
     added: list[float] = []
     driven = anew = 0.0
@@ -67,7 +69,7 @@ def rehearse(
             bins += warmup.bins(reports, rehearsed)
             measured_s = _MORE_S
         # What answers nothing is not waited for: the first round says why.
-        if quick or not any(sum(report.counts.values()) for report in reports):
+        if brief or not any(sum(report.counts.values()) for report in reports):
             break
         steady = warmup.settled(bins)
         if steady or anew + load.warmup_s + measured_s > LIMIT_S:

@@ -47,6 +47,14 @@ class Scene:
 
     def stop(self, node: str, *, kill: bool = False) -> None:
         self._clusters.halt(self._cluster(), [node], kill=kill)
+        if not kill:
+            return
+        # What a machine without power had still to send arrives nowhere, also not after a cut.
+        for route in self._cluster().routes:
+            ends = links.ends(route.link)
+            if node in ends and CLIENT not in ends:
+                self._clusters.relays.sever(self._name, route)
+                self.renew(route.link)
 
     def crash(self, node: str) -> None:
         place = self._cluster().places[node]

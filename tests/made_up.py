@@ -53,6 +53,7 @@ def summary(name, throughput, p50, comparison=None, **changed):
         send_lag_p99_ms=0.04,
         offered=None,
         by_round=(0.98 * throughput, throughput, throughput, throughput, 1.02 * throughput),
+        figures_by_round=({},) * 5,
         histogram=histogram(p50),
         comparison=comparison,
         service_p99_ms=4 * p50,

@@ -39,6 +39,7 @@ LAB = Lab(
             "stale_share",
         ),
     ),
-    duration_s=3,
+    duration_s=1.5,
+    rounds=8,
     prices="prices.toml",
 )

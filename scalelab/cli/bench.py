@@ -103,8 +103,8 @@ def bench(
         bool, typer.Option("--aa", help="A variant against itself: what is noise here.")
     ] = False,
     runtime: options.Runtime = "auto",
-    cpus: options.Cpus = options.DEFAULT_CPUS,
-    memory: options.Memory = options.DEFAULT_MEMORY,
+    cpus: options.Cpus = None,
+    memory: options.Memory = None,
     disk: options.Disk = options.DEFAULT_DISK,
     json: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="Write the run; - for stdout.")
@@ -165,7 +165,7 @@ def bench(
         rounds=running.rounds(rounds, quick, found),
         quick=quick,
         runtime=runtime,
-        budget=options.budget(cpus, memory, disk),
+        budget=options.budget(cpus, memory, disk, usual=catalog.budget(found)),
         workers=number,
         scheduler=scheduler,
         faults=tuple(fault or ()),

@@ -39,8 +39,8 @@ def up(
     ] = None,
     runtime: options.Runtime = "auto",
     param: options.Params = None,
-    cpus: options.Cpus = options.DEFAULT_CPUS,
-    memory: options.Memory = options.DEFAULT_MEMORY,
+    cpus: options.Cpus = None,
+    memory: options.Memory = None,
     disk: options.Disk = options.DEFAULT_DISK,
     json: options.Json = False,
 ) -> None:
@@ -49,7 +49,8 @@ def up(
 
     wanted = catalog.topology(topology, options.params(param))
     name = options.cluster_name(name or topology)
-    budget = options.budget(cpus, memory, disk)
+    usual = catalog.topologies[topology].budget
+    budget = options.budget(cpus, memory, disk, usual=usual)
     clusters = config.clusters()
     chosen = _runtime_of(clusters, name, runtime) or config.choose_runtime(runtime, [wanted])
     if runtime == "auto":
@@ -276,6 +277,10 @@ def _print_status(cluster: Cluster, reports: list[NodeReport]) -> None:
     exited = [r.place.node.name for r in reports if r.state.state == "exited"]
     if exited and cluster.phase == "up":
         output.note(f"ended by itself or from outside: {', '.join(exited)}; scalelab start")
+    for report in reports:
+        if problem := report.facts.get("problem"):
+            said = f"{report.place.node.name}: {problem}"
+            output.stdout().print(said, style="yellow", markup=False, highlight=False)
     for fault in cluster.faults:
         output.stdout().print(f"fault {fault_text(fault)}", style="yellow", markup=False)
 
@@ -301,7 +306,7 @@ def _columns(reports: list[NodeReport]) -> Iterator[tuple[str, list[str]]]:
     yield "state", [f"[{_STYLES.get(state, 'red')}]{state}[/]" for state in states]
     yield "uptime", [output.duration(report.state.uptime_s) for report in reports]
     yield "memory", [output.size(report.memory) for report in reports]
-    if any(report.follows for report in reports):
+    if any(report.follows or "lag_ms" in report.facts for report in reports):
         yield "lag", [_lag(report) for report in reports]
 
 
@@ -322,6 +327,8 @@ def _lag(report: NodeReport) -> str:
     if "lag_bytes" in facts:
         lag = f"{output.size(int(facts['lag_bytes']))}, {facts['lag_ms']:.0f} ms"
         return f"{lag}, synchronous" if facts.get("synchronous") else lag
+    if "lag_ms" in facts:
+        return f"{facts['lag_ms']:.0f} ms"
     return str(facts.get("replication", ""))
 
 

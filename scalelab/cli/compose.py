@@ -22,8 +22,8 @@ def compose(
         str, typer.Argument(help="Which topology.", autocompletion=options.complete_topology)
     ],
     param: options.Params = None,
-    cpus: options.Cpus = options.DEFAULT_CPUS,
-    memory: options.Memory = options.DEFAULT_MEMORY,
+    cpus: options.Cpus = None,
+    memory: options.Memory = None,
     file: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write it here; default: stdout.")
     ] = None,
@@ -33,7 +33,7 @@ def compose(
     from scalelab.runtimes import compose as export
 
     wanted = catalog.topology(topology, options.params(param))
-    budget = options.budget(cpus, memory)
+    budget = options.budget(cpus, memory, usual=catalog.topologies[topology].budget)
     text = export.document(wanted, catalog.services.__getitem__, budget)
     if file is None:
         sys.stdout.write(text)

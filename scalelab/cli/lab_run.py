@@ -28,8 +28,8 @@ def run(
     workers: options.Workers = None,
     seed: options.Seed = 42,
     runtime: options.Runtime = "auto",
-    cpus: options.Cpus = options.DEFAULT_CPUS,
-    memory: options.Memory = options.DEFAULT_MEMORY,
+    cpus: options.Cpus = None,
+    memory: options.Memory = None,
 ) -> None:
     """Run a lab as a learner: predict, measure, compare."""
     from scalelab import catalog
@@ -44,7 +44,7 @@ def run(
         rounds=running.rounds(rounds, quick, found),
         quick=quick,
         runtime=runtime,
-        budget=options.budget(cpus, memory),
+        budget=options.budget(cpus, memory, usual=catalog.budget(found)),
         workers=workers,
     )
     _introduce(lab, found)

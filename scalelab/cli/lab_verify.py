@@ -44,16 +44,23 @@ def verify(
     workers: options.Workers = None,
     seed: options.Seed = 42,
     runtime: options.Runtime = "auto",
-    cpus: options.Cpus = options.DEFAULT_CPUS,
-    memory: options.Memory = options.DEFAULT_MEMORY,
+    cpus: options.Cpus = None,
+    memory: options.Memory = None,
     json: options.Json = False,
 ) -> None:
-    """Run labs and judge their claims on this machine."""
+    """Run labs and judge their claims on this machine.
+
+    Variants that no claim speaks of are left out, rounds are as many and as long as the claims
+    need, and only where claims speak of full caches a variant is rehearsed until it is steady;
+    elsewhere once.
+    """
     from scalelab import catalog
+    from scalelab.measure import claims
+    from scalelab.model import Budget
 
     names = list(dict.fromkeys(_with_experiments(labs))) if labs else _course()
     known = {name: catalog.lab(name) for name in names} if labs else {}
-    budget = options.budget(cpus, memory)
+    options.budget(cpus, memory, usual=Budget())  # what is wrong with them is said at once
     done: list[_Verified] = []
     for number, name in enumerate(names, start=1):
         output.note(f"lab {number} of {len(names)}: {name}")
@@ -62,15 +69,20 @@ def verify(
             plan = running.Plan(
                 name=name,
                 lab=found,
-                variants=found.variants,
+                variants=claims.variants(found),
                 load=running.load(
-                    found, duration=duration, seed=seed, workers=workers or 1, quick=False
+                    found,
+                    duration=duration or claims.slice_s(found),
+                    seed=seed,
+                    workers=workers or 1,
+                    quick=False,
                 ),
-                rounds=running.rounds(rounds, False, found),
+                rounds=running.rounds(rounds, False, found, claims.rounds(found)),
                 quick=False,
                 runtime=runtime,
-                budget=budget,
+                budget=options.budget(cpus, memory, usual=catalog.budget(found)),
                 workers=workers,
+                brief=not claims.of_warmth(found),
             )
             result = running.run(plan)
         except ScalelabError as error:
@@ -126,7 +138,7 @@ def _conclude(done: list[_Verified]) -> None:
         )
     if open_ := _with(done, "inconclusive"):
         raise Inconclusive(
-            f"not settled: {'; '.join(open_)}", "run more rounds: --rounds 10, or --duration 10"
+            f"not settled: {'; '.join(open_)}", "run more rounds: --rounds 20, or --duration 10"
         )
 
 

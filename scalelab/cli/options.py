@@ -116,15 +116,19 @@ Runtime = Annotated[
     ),
 ]
 Cpus = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--cpus", envvar="SCALELAB_CPUS", help="Cores one node may use, or none for no limit."
+        "--cpus",
+        envvar="SCALELAB_CPUS",
+        help="Cores one node may use, or none for no limit. Default: 0.2; 1 with Elasticsearch.",
     ),
 ]
 Memory = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--memory", envvar="SCALELAB_MEMORY", help="Memory one node may use, or none for no limit."
+        "--memory",
+        envvar="SCALELAB_MEMORY",
+        help="Memory one node may use, or none for no limit. Default: 256M; 1G with Elasticsearch.",
     ),
 ]
 Disk = Annotated[
@@ -155,8 +159,6 @@ Params = Annotated[
     typer.Option("--param", "-p", metavar="KEY=VALUE", help="A parameter; repeat for more."),
 ]
 
-DEFAULT_CPUS = "0.2"
-DEFAULT_MEMORY = "256M"
 DEFAULT_DISK = "none"
 
 
@@ -176,8 +178,14 @@ def params(given: list[str] | None) -> dict[str, int | str]:
     return read
 
 
-def budget(cpus: str, memory: str, disk: str = DEFAULT_DISK) -> Budget:
+def budget(
+    cpus: str | None, memory: str | None, disk: str = DEFAULT_DISK, *, usual: Budget
+) -> Budget:
     """Read what one node may use.
+
+    Parameters
+    ----------
+    usual : holds for what is None.
 
     Raises
     ------
@@ -185,7 +193,11 @@ def budget(cpus: str, memory: str, disk: str = DEFAULT_DISK) -> Budget:
     """
     from scalelab.model import Budget
 
-    return Budget(_cpus(cpus), _size("--memory", memory), _size("--disk", disk))
+    return Budget(
+        usual.cpus if cpus is None else _cpus(cpus),
+        usual.memory if memory is None else _size("--memory", memory),
+        _size("--disk", disk),
+    )
 
 
 def _cpus(word: str) -> float | None:

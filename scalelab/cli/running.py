@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from scalelab.strokes import Stroke
     from scalelab.timeline import Timeline
 
-_ROUNDS, _DURATION_S, _WARMUP_S = 5, 3.0, 1.0
-_QUICK_ROUNDS, _QUICK_DURATION_S, _QUICK_WARMUP_S = 2, 1.0, 0.5
+_ROUNDS, _DURATION_S = 5, 3.0
+_QUICK_ROUNDS, _QUICK_DURATION_S = 2, 1.0
+_WARMUP_S = 0.5
 _OPEN_LOOP_CLIENTS = 64
 
 
@@ -40,6 +41,7 @@ class Plan:
         here.
     aa : the variants are one and the same.
     faults : what strikes every variant that has its target, besides the variant's own.
+    brief : every variant is rehearsed once, not until it is steady.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Plan:
     scheduler: str = ""
     aa: bool = False
     faults: tuple[str, ...] = ()
+    brief: bool = False
 
 
 def load(
@@ -92,7 +95,7 @@ def load(
         clients=clients or (lab.clients if rate is None else _OPEN_LOOP_CLIENTS),
         rate=planned,
         duration_s=seconds,
-        warmup_s=_QUICK_WARMUP_S if quick else _WARMUP_S,
+        warmup_s=_WARMUP_S,
         seed=seed,
         workers=workers,
         arrivals=arrivals,
@@ -100,9 +103,9 @@ def load(
     )
 
 
-def rounds(wanted: int | None, quick: bool, lab: Lab) -> int:
-    """How many rounds: those wanted, or the default."""
-    return wanted or (_QUICK_ROUNDS if quick else lab.rounds or _ROUNDS)
+def rounds(wanted: int | None, quick: bool, lab: Lab, usual: int = _ROUNDS) -> int:
+    """How many rounds: those wanted, the lab's own, or as many as usual."""
+    return wanted or (_QUICK_ROUNDS if quick else lab.rounds or usual)
 
 
 def run(plan: Plan) -> RunResult:
@@ -127,6 +130,7 @@ def measure(plan: Plan, clusters: Mapping[str, Cluster], pool: Pool | Remote) ->
             catalog.workloads,
             rounds=plan.rounds,
             quick=plan.quick,
+            brief=plan.brief,
             aa=plan.aa,
             timeline=_timeline(plan),
             versions=_versions(clusters),
@@ -236,9 +240,11 @@ def clusters(plan: Plan, taken: Collection[str] = ()) -> Iterator[dict[str, Clus
     runtime, clusters = choose_runtime(plan), config.clusters()
     with contextlib.ExitStack() as stack:
         found: dict[str, Cluster] = {}
-        for variant in plan.variants:
-            if plan.aa and found:
-                found[variant.name] = next(iter(found.values()))
+        for number, variant in enumerate(plan.variants):
+            earlier = plan.variants[:number]
+            same = next((each for each in earlier if _share(plan, each, variant)), None)
+            if same is not None:
+                found[variant.name] = found[same.name]
                 continue
             name = f"bench-{plan.name}-{variant.name}".replace("/", "-")
             name = options.cluster_name(name[:40])
@@ -249,6 +255,16 @@ def clusters(plan: Plan, taken: Collection[str] = ()) -> Iterator[dict[str, Clus
                 borrowed = clusters.borrowed(name, topology, runtime, budget, in_use)
                 found[variant.name] = stack.enter_context(borrowed)
         yield found
+
+
+def _share(plan: Plan, one: Variant, other: Variant) -> bool:
+    """Whether the two run on one cluster: a variant and itself, or alike and the lab says so."""
+    from scalelab import catalog
+
+    if plan.aa or not plan.lab.shared:
+        return plan.aa
+    mine, theirs = (catalog.topology(each.topology, each.params) for each in (one, other))
+    return mine == theirs and one.scale == other.scale
 
 
 def keep(result: RunResult) -> str | None:

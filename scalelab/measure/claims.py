@@ -17,11 +17,51 @@ from scalelab.measure.cost import COST
 from scalelab.measure.figures import FIGURES
 from scalelab.measure.metrics import HIT_SHARE, RATIO, STALENESS
 from scalelab.measure.summary import LIMIT_SHARE, used
-from scalelab.model import Claim, ClaimResult, Lab, VariantSummary
+from scalelab.model import Claim, ClaimResult, Lab, Variant, VariantSummary
 
 CORRECTNESS = (STALENESS | {"error_share", "judged", HIT_SHARE} | set(FIGURES)) - {COST}
 MAX_ERRORS = 0.01
 """Share of failed operations above which nothing is said about speed."""
+_WARM = frozenset({HIT_SHARE, "origin_rate", "origin_peak"})
+_SHORT_ROUNDS, _SHORT_S = 10, 1.0
+"""As rounds differ, many short ones settle a ratio sooner than few long ones."""
+_FIGURE_ROUNDS = 3
+"""A figure is judged as it is, without an interval; a single round might be chance."""
+
+
+def variants(lab: Lab) -> tuple[Variant, ...]:
+    """Those whose runs judge every claim, in the lab's order; all where nothing is claimed."""
+    spoken = {claim.variant for claim in lab.claims}
+    if _compares(lab):
+        spoken.add(lab.variants[0].name)
+    return tuple(v for v in lab.variants if v.name in spoken) or lab.variants
+
+
+def rounds(lab: Lab) -> int:
+    """How many it takes to judge every claim: a ratio needs those of an interval."""
+    if not _compares(lab):
+        return _FIGURE_ROUNDS
+    return _SHORT_ROUNDS if _may_be_short(lab) else statistics.MIN_ROUNDS
+
+
+def slice_s(lab: Lab) -> float | None:
+    """Seconds to measure in each; None for those of any run."""
+    return _SHORT_S if _may_be_short(lab) else None
+
+
+def _may_be_short(lab: Lab) -> bool:
+    """Whether a ratio is claimed by a lab that leaves it open how long and how often to measure."""
+    struck = any(variant.faults for variant in lab.variants)
+    return _compares(lab) and not (lab.duration_s or lab.rounds or struck)
+
+
+def of_warmth(lab: Lab) -> bool:
+    """Whether a claim speaks of what a cache holds, so that it must have filled first."""
+    return any(claim.metric in _WARM for claim in lab.claims)
+
+
+def _compares(lab: Lab) -> bool:
+    return any(claim.metric == RATIO for claim in lab.claims)
 
 
 def judge(

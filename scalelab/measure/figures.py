@@ -48,11 +48,25 @@ FIGURES: Mapping[str, Figure] = {
     "sum_error": Figure("sum off", "how far the sum was from what it must be", sum),
     "in_doubt": Figure("in doubt", "transactions neither committed nor rolled back", sum),
     "hottest_share": Figure("hottest", "the busiest shard over the mean", statistics.fmean),
+    "moved_share": Figure(
+        "moved", "share of the keys that went to another shard", statistics.fmean
+    ),
+    "pause_ms": Figure("pause ms", "milliseconds that a key on the move could not be written", max),
     "origin_rate": Figure(
         "db q/s", "queries a second, by the database's own count", statistics.fmean
     ),
     "origin_peak": Figure(
         "db peak", "the database's busiest tenth of a second over the mean", statistics.fmean
+    ),
+    "divergent": Figure("differ", "rows and documents that differed in the end", sum),
+    "refused": Figure("refused", "changes refused by version: late, or there twice", sum, True),
+    "lag_ms": Figure(
+        "lag ms", "milliseconds until a change could be found, median", statistics.fmean
+    ),
+    "wal_kept_bytes": Figure("WAL kept", "most bytes of log a slot kept back", max, True),
+    "rebuild_s": Figure("rebuild s", "seconds a rebuild took", statistics.fmean, True),
+    "cached_filters": Figure(
+        "cached", "share of filters that the server's own cache answered", statistics.fmean
     ),
     "unavailable_s": Figure("down s", "seconds in which nothing completed", statistics.fmean),
     "recovery_s": Figure("recov s", "seconds from the fault until it served", statistics.fmean),

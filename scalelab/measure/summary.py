@@ -55,7 +55,11 @@ def summarize(
     mine: dict[str, list[Slice]] = {name: [] for name in names}
     for piece in sorted(slices, key=lambda piece: piece.round):
         mine[piece.variant].append(piece)
-    by_round = {name: [throughput(piece, lab.counted) for piece in mine[name]] for name in mine}
+    worth = dict.fromkeys(names, 1.0) | {each.name: each.worth for each in lab.variants}
+    by_round = {
+        name: [worth[name] * throughput(piece, lab.counted) for piece in mine[name]]
+        for name in mine
+    }
     limited = {
         name
         for name in names
@@ -63,7 +67,16 @@ def summarize(
     }
     comparisons = statistics.compare(by_round, quick=quick, limited=limited)
     return tuple(
-        _summary(name, mine[name], by_round[name], lab.counted, load, ceiling, comparisons[name])
+        _summary(
+            name,
+            mine[name],
+            by_round[name],
+            lab.counted,
+            worth[name],
+            load,
+            ceiling,
+            comparisons[name],
+        )
         for name in names
     )
 
@@ -143,6 +156,7 @@ def _summary(
     slices: Sequence[Slice],
     by_round: Sequence[float],
     counted: str,
+    worth: float,
     load: Load,
     ceiling: float,
     comparison: Comparison | None,
@@ -191,7 +205,8 @@ def _summary(
         planned=sum(r.planned for r in reports),
         unsent=sum(r.unsent for r in reports),
         figures=figures.combined(piece.figures for piece in slices),
-        timeline=_timeline(slices, counted, load) if any(s.struck for s in slices) else (),
+        figures_by_round=tuple(piece.figures for piece in slices),
+        timeline=_timeline(slices, counted, worth, load) if any(s.struck for s in slices) else (),
         struck=_struck(slices),
         stages=tuple(
             _stage(counted, stage.rate, [r.stages[number] for r in reports], len(slices))
@@ -215,8 +230,8 @@ def _stage(counted: str, rate: float, reports: Sequence[StageReport], rounds: in
     )
 
 
-def _timeline(slices: Sequence[Slice], counted: str, load: Load) -> tuple[float, ...]:
-    """Counted operations per second in each tick, mean over the rounds."""
+def _timeline(slices: Sequence[Slice], counted: str, worth: float, load: Load) -> tuple[float, ...]:
+    """What the lab counts per second in each tick, mean over the rounds."""
     by_round = [
         availability.measured(
             [report.timeline.get(counted, ()) for report in piece.reports],
@@ -226,7 +241,7 @@ def _timeline(slices: Sequence[Slice], counted: str, load: Load) -> tuple[float,
         for piece in slices
     ]
     return tuple(
-        round(sum(tick) / len(by_round) / TICK_S, 1) for tick in zip(*by_round, strict=True)
+        round(worth * sum(tick) / len(by_round) / TICK_S, 1) for tick in zip(*by_round, strict=True)
     )
 
 

@@ -4,8 +4,8 @@ The statistic is MSER-5: K. P. White, "An effective truncation heuristic for bia
 simulation output", Simulation 69(6), 1997; batches of five: K. P. White, M. Cobb, S. Spratt, "A
 comparison of five steady-state truncation heuristics for simulation", Winter Simulation Conference
 2000. The truncation point is the one that leaves the least squared standard error of the mean: to
-cut a warm-up lowers it, to cut what is steady loses observations and raises it. Bins of one second
-are batches of five observations of 0.2 s.
+cut a warm-up lowers it, to cut what is steady loses observations and raises it. A bin is a batch of
+five ticks.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 from scalelab.measure.statistics import MARGIN
 from scalelab.model import TICK_S, Load, WorkerReport
 
-BIN_S = 1.0
-MIN_BINS = 6
+BIN_S = 5 * TICK_S
+MIN_BINS = 12
 """Fewer bins say nothing: any two of them may be alike by chance."""
 
 
@@ -68,7 +68,7 @@ def settled(bins: Sequence[float]) -> bool:
 
 
 def bins(reports: Sequence[WorkerReport], load: Load) -> list[float]:
-    """Operations in each whole second of a slice, over all workers and kinds, its warm-up cut."""
+    """Operations in each whole bin of a slice, over all workers and kinds, its warm-up cut."""
     batch = round(BIN_S / TICK_S)
     first = math.ceil(load.warmup_s / TICK_S)
     end = round((load.warmup_s + load.duration_s) / TICK_S)

@@ -31,7 +31,7 @@ from scalelab.model import (
 )
 
 SCHEMA = "scalelab.run"
-VERSION = 4
+VERSION = 5
 
 # Where a field's key differs from its name: to name the unit, or to speak plainly.
 _KEYS: Mapping[type, Mapping[str, str]] = {
@@ -223,6 +223,8 @@ def _must_agree(result: RunResult) -> None:
     for index, summary in enumerate(result.summaries):
         if len(summary.by_round) != result.rounds:
             raise Damaged(f"variants[{index}].throughput_by_round_per_s is not of all rounds")
+        if len(summary.figures_by_round) != result.rounds:
+            raise Damaged(f"variants[{index}].figures_by_round is not of all rounds")
         if len(summary.stages) != len(result.load.stages):
             raise Damaged(f"variants[{index}].stages are not those of the load")
         try:

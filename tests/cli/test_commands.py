@@ -270,7 +270,7 @@ def _short(*more: str) -> list[str]:
 
 def test_bench_on_stdout_is_nothing_but_the_document(run: Run, state: Path) -> None:
     done = run(*_short("--json", "-"))
-    read = _document(done.stdout, "run", 4)
+    read = _document(done.stdout, "run", 5)
     assert "kept as " in done.stderr
     assert run("report", "--json").stdout == done.stdout
     assert set(read) == _RUN

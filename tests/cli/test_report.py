@@ -120,7 +120,7 @@ def test_a_sweep(run: Run, kept: list[str], state: Path) -> None:
     [
         (b"", "damaged"),
         (b"\x80\xff", "no text"),
-        (b'{"schema": "scalelab.run", "version": 1}', "has version 1 of the schema, not 4"),
+        (b'{"schema": "scalelab.run", "version": 1}', "has version 1 of the schema, not 5"),
         (b'{"metrics": {}}', "not a scalelab run"),
         (document.dump(REPLICATION).encode()[:-400], "damaged"),
         (b'{"schema": "scalelab.sweep", "version": 1}', "has version 1 of the schema, not 2"),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import threading
 from collections import Counter
 
 import pytest
@@ -204,8 +205,23 @@ def test_data_is_loaded_once_a_cluster():
     assert len(workload.loaded) == 1
 
 
+def test_clusters_are_loaded_side_by_side():
+    class Meets(Workload):
+        """Loads one cluster only while all three are loaded."""
+
+        here = threading.Barrier(3, timeout=60)
+
+        def load(self, places):
+            self.here.wait()
+            super().load(places)
+
+    workload = Meets()
+    run(workload=workload)
+    assert len(workload.loaded) == 3
+
+
 def test_a_foreign_error_while_loading_is_translated():
-    with pytest.raises(EnvironmentLacks, match=r"a: the data of workload 'w' .* refused$"):
+    with pytest.raises(EnvironmentLacks, match=r"^[abc]: the data of workload 'w' .* refused$"):
         run(workload=Workload(OSError("connection refused\nsecond line")))
     with pytest.raises(NodeDied, match="mine"):
         run(workload=Workload(NodeDied("mine")))

@@ -68,6 +68,7 @@ def test_what_is_read_is_the_file_as_it_is_now(folder):
         ('Variant("b"', 'Variant("a"', 5, "two variants are called 'a'"),
         ('Variant("b"', 'Variant("b c"', 6, "cannot be a variant's name"),
         ('"point_read_write")', '"point_read_write", params={"x": 1})', 5, "no parameter of"),
+        ('"point_read_write")', '"point_read_write", worth=0)', 5, "worth=0 makes no sense"),
         ("variants=(", "variants=(1 / 0,", 4, "division by zero"),
         ("LAB = Lab(", "LAB = Lab((", 2, "was never closed"),
     ],

@@ -36,9 +36,9 @@ class Bench:
         self.workers += grown
         return grown
 
-    def rehearse(self, load=CLOSED, cores=8, quick=False):
+    def rehearse(self, load=CLOSED, cores=8, brief=False):
         return rehearse(
-            "a", load, self.drive, self.grow, lambda n: 100 + n, cores=cores, quick=quick
+            "a", load, self.drive, self.grow, lambda n: 100 + n, cores=cores, brief=brief
         )
 
 
@@ -82,10 +82,10 @@ def test_stages_are_rehearsed_at_the_rate_they_begin_with():
 def test_a_quick_look_has_one_rehearsal_as_short_as_its_slices():
     quick = dataclasses.replace(CLOSED, duration_s=0.3, warmup_s=0.5)
     bench = Bench()
-    done, _ = bench.rehearse(quick, quick=True)
+    done, _ = bench.rehearse(quick, brief=True)
     assert (done.driven_s, done.settled, len(bench.loads)) == (0.8, None, 1)
     long = dataclasses.replace(CLOSED, duration_s=3600.0)
-    assert Bench().rehearse(long, quick=True)[0].driven_s == 4
+    assert Bench().rehearse(long, brief=True)[0].driven_s == 2
 
 
 def test_a_variant_that_answers_nothing_is_not_waited_for():

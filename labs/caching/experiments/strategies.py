@@ -12,7 +12,7 @@ LAB = Lab(
     title="Caching: strategies",
     question="A fifth of the operations are writes. Which strategy gives the most, and is it true?",
     counted="read",
-    duration_s=2,
+    duration_s=1,
     variants=(
         _variant("cache-aside", "aside"),
         _variant("read-through", "read-through"),

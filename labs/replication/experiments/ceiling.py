@@ -8,7 +8,7 @@ LAB = Lab(
     title="The write ceiling",
     question="How many more writes do two replicas give?",
     counted="write",
-    duration_s=2,
+    duration_s=1.5,
     variants=(
         Variant("single", "single", "point_read_write", options=_WRITES),
         Variant(

@@ -17,7 +17,7 @@ LAB = Lab(
     title="Synchronous replication",
     question="What does a write cost that waits for replicas, and who then sees it?",
     counted="write",
-    duration_s=2,
+    duration_s=1,
     variants=(
         _waiting("async", "off"),
         _waiting("on-disk", "on"),

@@ -34,5 +34,6 @@ LAB = Lab(
         Prediction("How many times the writes will four shards take?", "shards-4", "ratio"),
         Prediction("And a primary with one replica?", "replicas", "ratio"),
     ),
-    duration_s=2,
+    duration_s=1,
+    rounds=8,
 )

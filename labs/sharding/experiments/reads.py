@@ -31,5 +31,5 @@ LAB = Lab(
         Prediction("How long will a typical join over shards (p50) take?", "join-shards", "p50_ms"),
         Prediction("And the same join in one server?", "join-one", "p50_ms"),
     ),
-    duration_s=1.5,
+    duration_s=1,
 )

@@ -33,6 +33,7 @@ def summary(name, p99_ms, comparison=None):
         send_lag_p99_ms=0.1,
         offered=None,
         by_round=(1000.0,) * 5,
+        figures_by_round=({},) * 5,
         histogram="",
         comparison=comparison,
     )

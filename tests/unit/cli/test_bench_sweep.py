@@ -39,6 +39,7 @@ def summary(name, throughput):
         send_lag_p99_ms=0.1,
         offered=None,
         by_round=(throughput,) * 5,
+        figures_by_round=({},) * 5,
         histogram=Histogram().encode().decode(),
         comparison=None,
     )

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from scalelab.measure import claims
+from scalelab.measure import claims, statistics
 from scalelab.model import Claim, Comparison, Lab, Variant, VariantSummary
 
 VARIANTS = (Variant("a", "single", "w"), Variant("b", "single", "w"))
@@ -130,3 +130,31 @@ def test_claims_on_what_did_not_run_are_left_out():
 def test_the_share_of_hits_is_judged_by_itself(counts, outcome):
     claim = Claim("t", "b", "hit_share", low=0.9)
     assert judge(claim, summary("b", counts=counts), budgeted=False).outcome == outcome
+
+
+def test_what_it_takes_to_judge_all_claims():
+    variants = tuple(Variant(name, "single", "w") for name in "abcd")
+    struck = dataclasses.replace(variants[3], faults=("kill primary @2s",))
+    compared = Lab("t", "q", "read", variants, (Claim("t", "c", "ratio", low=1.5),))
+    assert [each.name for each in claims.variants(compared)] == ["a", "c"]
+    assert claims.rounds(compared) > statistics.MIN_ROUNDS
+    assert claims.slice_s(compared) == 1
+    for own in ({"duration_s": 2.0}, {"rounds": 7}, {"variants": (*variants[:3], struck)}):
+        itself = dataclasses.replace(compared, **own)
+        assert claims.rounds(itself) == statistics.MIN_ROUNDS
+        assert claims.slice_s(itself) is None
+    figures = (Claim("t", "d", "stale", low=1), Claim("t", "b", "stale", high=0))
+    counted = dataclasses.replace(compared, claims=figures)
+    assert [each.name for each in claims.variants(counted)] == ["b", "d"]
+    assert 1 < claims.rounds(counted) < statistics.MIN_ROUNDS
+    assert claims.slice_s(counted) is None
+    assert claims.variants(dataclasses.replace(compared, claims=())) == variants
+
+
+@pytest.mark.parametrize(
+    ("metric", "warm"), [("hit_share", True), ("origin_rate", True), ("ratio", False)]
+)
+def test_a_claim_about_a_cache_wants_it_filled(metric, warm):
+    variants = (Variant("a", "single", "x"), Variant("b", "single", "x"))
+    made = Lab("t", "q?", "read", variants, (Claim("c", "b", metric, low=0.1),))
+    assert claims.of_warmth(made) is warm

@@ -4,7 +4,16 @@ import pytest
 
 from scalelab.measure import summary
 from scalelab.measure.histogram import Histogram
-from scalelab.model import Lab, Load, Slice, Stage, StageReport, Variant, WorkerReport
+from scalelab.model import (
+    Lab,
+    Load,
+    Slice,
+    Stage,
+    StageReport,
+    Struck,
+    Variant,
+    WorkerReport,
+)
 
 LAB = Lab("t", "q", "read", (Variant("a", "single", "w"), Variant("b", "single", "w")))
 CLOSED = Load(clients=4, rate=None, duration_s=2, warmup_s=0, seed=1)
@@ -55,6 +64,24 @@ def test_throughput_counts_the_labs_kind_over_each_workers_own_time():
     assert found.throughput == pytest.approx(200 / 2 + 100 / 1)
     assert found.by_round == (200, 200)
     assert found.operations == 2 * 350
+
+
+def test_an_operation_may_be_worth_many_of_what_is_counted():
+    """A bulk of 100 documents is one operation with one latency, and 100 documents."""
+    bulk = Variant("b", "single", "w", worth=100)
+    lab = Lab("t", "q", "read", (Variant("a", "single", "w"), bulk))
+    reads = report((5.0,) * 20, timeline={"read": (1,) * 20})
+    slices = [
+        Slice(name, number, 0, (reads,), struck=(Struck("kill x @0s", 0.0, None),))
+        for name in "ab"
+        for number in range(3)
+    ]
+    one, many = summary.summarize(lab, ["a", "b"], slices, CLOSED, quick=False, ceiling=1e6)
+    assert (one.throughput, many.throughput) == (10, 1000)
+    assert many.comparison.ratio == pytest.approx(100)
+    assert one.operations == many.operations == 60
+    assert one.mean_ms == many.mean_ms
+    assert (one.timeline, many.timeline) == ((10,) * 20, (1000,) * 20)
 
 
 def test_the_merged_histogram_is_kept():

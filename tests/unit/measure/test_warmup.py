@@ -93,19 +93,19 @@ def test_an_exponential_warm_up_is_cut_until_it_is_over(tau, least, most):
 
 def settles_at(run):
     """When a rehearsal that is looked at with its time ends, None when never."""
-    return next((n for n in (6, 9, 12) if warmup.settled(run[:n])), None)
+    return next((n for n in (12, 18, 24, 30) if warmup.settled(run[:n])), None)
 
 
 @pytest.mark.parametrize(("noise", "least"), [(0.0, 1), (0.02, 0.99), (0.1, 0.99), (0.2, 0.99)])
 def test_steady_series_are_settled(noise, least):
-    ended = [settles_at(run) for run in simulated(12, noise, steady)]
+    ended = [settles_at(run) for run in simulated(30, noise, steady)]
     assert np.mean([end is not None for end in ended]) >= least
-    assert np.median([end for end in ended if end]) == 6
+    assert np.median([end for end in ended if end]) == 12
 
 
-@pytest.mark.parametrize("tau", [1, 2])
+@pytest.mark.parametrize("tau", [2, 4])
 def test_a_warm_up_is_waited_for(tau):
-    runs = simulated(12, 0.02, warming(tau))
+    runs = simulated(30, 0.02, warming(tau))
     ended = [settles_at(run) for run in runs]
     assert np.mean([end is None for end in ended]) < 0.05
     # The level when it is called settled is the one to stay.
@@ -116,26 +116,26 @@ def test_a_warm_up_is_waited_for(tau):
 @pytest.mark.parametrize(
     ("shape", "settled"),
     [
-        (step(4), True),
-        (step(7), False),
-        (warming(6), False),
-        (lambda t: 1 + 0.2 * t, False),
-        (lambda t: 2 - 0.2 * t, False),
+        (step(8), True),
+        (step(14), False),
+        (warming(12), False),
+        (lambda t: 1 + 0.1 * t, False),
+        (lambda t: 2 - 0.1 * t, False),
     ],
     ids=["early step", "late step", "slow warm-up", "growing", "shrinking"],
 )
 def test_what_still_changes_is_not_settled(shape, settled):
-    said = [warmup.settled(run) for run in simulated(9, 0.01, shape)]
+    said = [warmup.settled(run) for run in simulated(18, 0.01, shape)]
     assert np.mean(said) == pytest.approx(float(settled), abs=0.05)
 
 
 def test_bins_are_of_all_workers_and_kinds_after_the_warm_up():
     reports = [
-        made_up.report(timeline={"read": (9,) * 2 + (1,) * 21, "write": (0,) * 22 + (7,)}),
-        made_up.report(timeline={"read": (9,) * 2 + (10,) * 10 + (20,)}),  # it stopped early
+        made_up.report(timeline={"read": (9,) * 2 + (1,) * 11, "write": (0,) * 12 + (7,)}),
+        made_up.report(timeline={"read": (9,) * 2 + (10,) * 5 + (20,)}),  # it stopped early
     ]
-    load = Load(4, None, duration_s=2.0, warmup_s=0.2, seed=1)
-    assert warmup.bins(reports, load) == [110, 30]
-    short = Load(4, None, duration_s=1.9, warmup_s=0.2, seed=1)
-    assert warmup.bins(reports, short) == [110]
+    load = Load(4, None, duration_s=1.0, warmup_s=0.2, seed=1)
+    assert warmup.bins(reports, load) == [55, 25]
+    short = Load(4, None, duration_s=0.9, warmup_s=0.2, seed=1)
+    assert warmup.bins(reports, short) == [55]
     assert warmup.bins([], load) == [0, 0]

@@ -61,6 +61,7 @@ VARIANT_KEYS = [
     "unsent",
     "stages",
     "figures",
+    "figures_by_round",
     "throughput_timeline_per_s",
     "struck",
 ]
@@ -68,7 +69,7 @@ VARIANT_KEYS = [
 
 def test_schema_is_pinned(replication):
     built = document.build(replication)
-    assert (built["schema"], built["version"]) == ("scalelab.run", 4)
+    assert (built["schema"], built["version"]) == ("scalelab.run", 5)
     assert list(built) == KEYS
     assert list(built["budget"]) == ["cpu_cores", "memory_bytes", "disk_bytes"]
     assert list(built["load"]) == [
@@ -142,7 +143,7 @@ def test_figures_keep_their_type(replication):
         ('{"schema": "scalelab.run", "version": true}', "version True"),
         ('{"schema": "scalelab.run"}', "version None"),
         ('{"schema": "scalelab.run", "version": 2}', "version 2"),
-        ('{"schema": "scalelab.run", "version": 4}', "lab is missing"),
+        ('{"schema": "scalelab.run", "version": 5}', "lab is missing"),
         ('{"x": NaN}', "NaN"),
         ('{"x": 1e999}', "too large"),
     ],
@@ -172,6 +173,7 @@ def test_what_is_not_a_run(text, said):
         (("order", 2), ["single"] * 3, "order is not that of its 5 rounds"),
         (("variants", 1, "name"), "single", "two variants of one name"),
         (("variants", 0, "throughput_by_round_per_s"), [1.0], "is not of all rounds"),
+        (("variants", 0, "figures_by_round"), [{}], r"figures_by_round is not of all rounds"),
         (("variants", 0, "throughput_per_s"), 10**400, r"throughput_per_s is 1000"),
         (("variants", 1, "histogram"), "", r"variants\[1\].histogram is not one"),
         (("variants", 1, "histogram"), "HISTFAAAA", r"variants\[1\].histogram is not one"),
