@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 from scalelab.errors import EnvironmentLacks
 from scalelab.model import Place, Places
@@ -27,8 +27,12 @@ def connect(place: Place, patience_s: int = _CONNECT_S) -> psycopg.Connection:
     psycopg.OperationalError : the node does not answer in time, or refuses.
     """
     # Imported on use: taking a cluster down needs no client.
+    import logging
+
     import psycopg
 
+    # Whoever uses a session that breaks is told by an exception: once is enough.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     return psycopg.connect(
         host=place.client.host,
         port=place.client.port,
@@ -51,6 +55,14 @@ def primaries(places: Places) -> list[Place]:
         and place.node.role != "router"
         and (place.node.service == "postgres" or _leads(place))
     ]
+
+
+def define(places: Places, *statements: LiteralString) -> None:
+    """Execute statements, in one transaction a node, where data of their own are."""
+    for place in primaries(places):
+        with connect(place) as connection:
+            for statement in statements:
+                connection.execute(statement)
 
 
 def databases(places: Places) -> list[Place]:

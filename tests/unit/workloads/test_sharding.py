@@ -11,7 +11,7 @@ import pytest
 
 from scalelab.errors import RequestFailed, UnknownName
 from scalelab.model import Address, Budget, Node, Place
-from scalelab.workloads import routed_write, shard_reads, transfer
+from scalelab.workloads import growing_write, routed_write, shard_reads, transfer
 
 _AT = Address("127.0.0.1", 1)
 _PLACES = {
@@ -57,6 +57,7 @@ def finish(coroutine: Coroutine[Any, None, str]) -> str:
     ("module", "options", "says"),
     [
         (routed_write, {"route": "modul"}, "way to route"),
+        (growing_write, {"route": "range"}, "way to route"),
         (routed_write, {"keys": "new"}, "kind of keys"),
         (transfer, {"commit": "once"}, "way to commit"),
         (shard_reads, {"query": "pont"}, "query"),
