@@ -139,7 +139,8 @@ def _report_click(error: Any) -> int:
 def _report(error: ScalelabError, code: int | None = None) -> int:
     from scalelab.cli.output import stderr
 
-    if "--debug" in sys.argv or os.environ.get("SCALELAB_DEBUG"):
+    wanted = "--debug" in sys.argv or os.environ.get("SCALELAB_DEBUG")
+    if wanted and sys.exc_info()[0]:  # Typer may have turned it into a code
         stderr().print_exception()
     for line in error.details:
         stderr().print(f"  {line}", style="dim", markup=False, highlight=False)
@@ -176,6 +177,8 @@ def _second_interrupt_kills() -> None:
             threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
             return
         interrupted = True
+        # One that was just printing may keep to itself all that it is given from now on.
+        output.renew()
         raise KeyboardInterrupt
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

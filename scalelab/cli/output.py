@@ -14,6 +14,7 @@ from scalelab.errors import EnvironmentLacks, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress, TaskID
 
 
 @functools.cache
@@ -32,9 +33,38 @@ def stderr() -> Console:
     return Console(stderr=True, soft_wrap=True, highlight=False)
 
 
+def renew() -> None:
+    """Have new consoles from now on, whatever state an interrupt has left those in use in."""
+    stdout.cache_clear()
+    stderr.cache_clear()
+
+
 def note(text: str) -> None:
     """One line of progress."""
     stderr().print(text, style="dim", markup=False)
+
+
+class Fetching:
+    """Shows how much of a download is here: called with what, bytes so far, and bytes in all."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+        if self._bar is None or self._task is None:
+            columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
+            self._bar = Progress(*columns, console=stderr())
+            self._task = self._bar.add_task(what, total=total)
+            self._bar.start()
+            if not stderr().is_terminal:
+                note(f"{what}: {size(total)}")
+        self._bar.update(self._task, completed=done)
+        if done >= total:
+            self._bar.stop()
+            self._bar = self._task = None
 
 
 def document(schema: str, version: int, content: Mapping[str, Any]) -> None:

@@ -229,15 +229,33 @@ def test_a_cache_behind_a_slow_link(run: Run, state: Path, runtime: str) -> None
 def test_ctrl_c_heals_at_once(run: Run, state: Path) -> None:
     run("up", "single", "-r", "local")
     command = ["fault", "pause", "primary", "--for", "1h"]
-    tool = begin(state, *command)
-    assert tool.stdout is not None
-    assert "pause primary is on (f1)" in tool.stdout.readline()
-    tool.send_signal(signal.SIGINT)
-    said = tool.stdout.read()
-    assert tool.wait(300) == 130
-    assert "pause primary is healed" in said
-    assert nodes(run)["primary"]["state"] == "running"
-    tool.stdout.close()
+    for arguments in (command, ["--debug", *command]):
+        with begin(state, *arguments) as tool:
+            assert tool.stdout is not None
+            assert "pause primary is on (f" in tool.stdout.readline()
+            tool.send_signal(signal.SIGINT)
+            said = tool.stdout.read()
+            assert tool.wait(300) == 130
+            assert "pause primary is healed" in said
+        assert nodes(run)["primary"]["state"] == "running"
+
+
+_INTERRUPTED_WHILE_PRINTING = """
+import signal
+from scalelab.cli import app, output
+app._second_interrupt_kills()
+output.stdout()._enter_buffer()  # as an interrupt leaves it that lands while it prints
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    output.stdout().print("said all the same")
+"""
+
+
+def test_what_comes_after_a_ctrl_c_is_said() -> None:
+    command = [sys.executable, "-c", _INTERRUPTED_WHILE_PRINTING]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "said all the same\n", done.stderr
 
 
 @pytest.mark.parametrize(
