@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 PEERS := $(VENV)/peers
 
-PARTS := guides exercises clusters crash failover labs timing
+PARTS := guides exercises clusters crash failover labs search timing
 
 .PHONY: help bench test test-all $(PARTS:%=test-%) lint compose benchmarks clean
 

@@ -11,8 +11,8 @@ from scalelab.errors import EnvironmentLacks, NodeDied
 from scalelab.model import Cluster, Handle, Node, Place
 from scalelab.protocols import Runtime, Service
 
-_READY_PATIENCE_S = 180.0
-"""On a busy machine the third of three members is ready after more than a minute."""
+_READY_PATIENCE_S = 300.0
+"""On a busy machine three members, or three Java servers, at once take minutes."""
 _ATTEMPTS = 3
 _LOG_LINES = 40
 """Enough for why Patroni ended: two tracebacks come after it."""

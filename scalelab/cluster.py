@@ -38,6 +38,8 @@ from scalelab.runtimes import processes
 _PORT_RETRIES = 3
 _ACTS = ("start", "resume")
 """Inverses of faults that are over once a user has stopped or started the node."""
+_LEADING = ("primary", "master")
+"""Roles of the node that leads, in the words of its service."""
 _RESTING = ("exited", "stopped")
 _WHO = "name a replica; see: scalelab status"
 _PHASES = {"starting": "being brought up", "removing": "being taken down", "up": "in use"}
@@ -337,7 +339,7 @@ class Clusters:
             for name, place in cluster.places.items()
             if self._services[place.node.service].elects
             and self._services[place.node.service].inspect(place, cluster.places).get("role")
-            == "primary"
+            in _LEADING
         ]
         if len(named) != 1:
             raise UsageError(

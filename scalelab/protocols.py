@@ -24,6 +24,9 @@ from scalelab.model import (
     Topology,
 )
 
+Progress = Callable[[str, int, int], None]
+"""Told what is being fetched, how many bytes of it are here, and how many it has in all."""
+
 
 class Service(Protocol):
     """A kind of server. One file in ``scalelab/services``, whose ``SERVICE`` is an instance."""
@@ -39,12 +42,20 @@ class Service(Protocol):
     One of them that ends while it starts is started again.
     """
 
-    def binaries(self) -> str:
-        """The folders of the pip-installed server binaries, as in PATH.
+    def require(self, nodes: int, budget: Budget, progress: Progress) -> None:
+        """See to it that so many nodes can run as processes here; fetches what pip does not bring.
 
         Raises
         ------
-        EnvironmentLacks : the wheel is not installed.
+        EnvironmentLacks : they cannot.
+        """
+
+    def binaries(self) -> str:
+        """The folders of the server's binaries on this machine, as in PATH; fetches nothing.
+
+        Raises
+        ------
+        EnvironmentLacks : they are not installed.
         """
 
     def version(self) -> str:
@@ -456,7 +467,7 @@ class Workload(Protocol):
 
 @runtime_checkable
 class AuditedWorkload(Workload, Protocol):
-    """A workload that looks at the servers once a slice is over and everything is healed."""
+    """Looks at the servers after the rehearsals, and once a slice is over and all is healed."""
 
     def audit(self, places: Places, load: Load) -> Audit:
         """What is there in the end (blocking)."""

@@ -17,15 +17,25 @@ import pytest
 from hypothesis import settings
 
 from scalelab.ledger import Ledger
+from scalelab.model import Place
 from scalelab.runtimes import processes
 from tests.parts import PARTS
 
-SERVERS = {"postgres", "initdb", "pg_basebackup", "etcd", "valkey-server", "redis-server"}
+SERVERS = {
+    "postgres",
+    "initdb",
+    "pg_basebackup",
+    "etcd",
+    "valkey-server",
+    "redis-server",
+    "java",
+}
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
+
 # How long an example takes says how busy the machine is, not whether the code is right.
-settings.register_profile("scalelab", deadline=None)
+settings.register_profile("scalelab", deadline=None, derandomize=True)
 settings.load_profile("scalelab")
 
 
@@ -172,6 +182,13 @@ def docker_ready() -> None:
     """A Docker daemon with images to use, or the test is skipped (failed where required)."""
     if not docker_answers():
         skip_or_fail("docker", "no Docker daemon answers")
+    images_are_here(
+        ("postgres:18", "scalelab/postgres:18"), ("valkey/valkey:9", "scalelab/valkey:9")
+    )
+
+
+def images_are_here(*pairs: tuple[str, str]) -> None:
+    """One of each pair, official and offline, or the test is skipped (failed where required)."""
     done = subprocess.run(
         ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}"],
         capture_output=True,
@@ -179,19 +196,61 @@ def docker_ready() -> None:
         check=True,
     )
     have = set(done.stdout.split())
-    for official, offline in (
-        ("postgres:18", "scalelab/postgres:18"),
-        ("valkey/valkey:9", "scalelab/valkey:9"),
-    ):
+    for official, offline in pairs:
         if official not in have and offline not in have:
             skip_or_fail("docker", f"neither {official} nor {offline} is here: images build")
 
 
-def first_local(part: str) -> pytest.MarkDecorator:
-    """The fixture ``runtime`` for a test of every day that is in another part for Docker."""
+def first_local(part: str, fixture: str = "runtime") -> pytest.MarkDecorator:
+    """A fixture of runtimes for a test of every day that is in another part for Docker."""
     marks = [pytest.mark.docker, getattr(pytest.mark, part)]
     runtimes = ["local", pytest.param("docker", marks=marks)]
-    return pytest.mark.parametrize("runtime", runtimes, indirect=True)
+    return pytest.mark.parametrize(fixture, runtimes, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def java_ready() -> None:
+    """A Java that Elasticsearch runs on, or the test is skipped (failed where required)."""
+    from scalelab.errors import EnvironmentLacks
+    from scalelab.services import _elasticsearch_home
+
+    try:
+        _elasticsearch_home.fetch(lambda what, done, total: None)
+    except EnvironmentLacks as lack:
+        skip_or_fail("java", lack.message)
+
+
+@pytest.fixture(scope="session")
+def search_state(java_ready: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A state folder in which a topology ``search`` is up, local, which many tests share.
+
+    A test that uses it names indices and tables of its own.
+    """
+    folder = tmp_path_factory.mktemp("shared") / "state folder"
+    with contextlib.ExitStack() as stack:
+        stack.callback(lambda: tool(folder, "down", "--all"))
+        tool(folder, "up", "search", "-r", "local")
+        yield folder
+    assert leftovers(folder) == []
+
+
+@pytest.fixture(scope="session")
+def search_places(search_state: Path) -> dict[str, Place]:
+    """The places of that topology."""
+    (cluster,) = Ledger(search_state).clusters()[0]
+    return dict(cluster.places)
+
+
+def tool(folder: Path, *arguments: str) -> None:
+    """Run `scalelab` on a state folder; it must succeed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "scalelab", *arguments],
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
 
 
 @pytest.fixture(params=["local", pytest.param("docker", marks=pytest.mark.docker)])
@@ -199,4 +258,17 @@ def runtime(request: pytest.FixtureRequest) -> str:
     """Each runtime in turn."""
     if request.param == "docker":
         request.getfixturevalue("docker_ready")
+    return str(request.param)
+
+
+@pytest.fixture(params=["local", pytest.param("docker", marks=pytest.mark.docker)])
+def search_runtime(request: pytest.FixtureRequest) -> str:
+    """Each runtime in turn, with what Elasticsearch needs there."""
+    if request.param == "local":
+        request.getfixturevalue("java_ready")
+    else:
+        from scalelab.services.elasticsearch import SERVICE
+
+        request.getfixturevalue("docker_ready")
+        images_are_here((SERVICE.image.default, SERVICE.image.offline))
     return str(request.param)

@@ -188,9 +188,10 @@ def _runtime(name: str, kept: Ledger) -> Runtime:
     if name == "docker":
         return _docker(kept)
     from scalelab import catalog
+    from scalelab.cli import output
     from scalelab.runtimes.local import LocalRuntime
 
-    return LocalRuntime(kept.folder, kept.state_id, catalog.services)
+    return LocalRuntime(kept.folder, kept.state_id, catalog.services, output.Fetching())
 
 
 def _docker(kept: Ledger) -> DockerRuntime:

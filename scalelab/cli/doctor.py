@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +31,18 @@ class Finding:
 
 def doctor(json: options.Json = False) -> None:
     """Tell what can run here: runtimes, servers, budgets, memory, disk, Java."""
-    findings = [*_servers(), _user(), _budgets(), _docker(), _java(), _memory(), _disk(), _state()]
+    findings = [
+        *_servers(),
+        _java(),
+        _elasticsearch(),
+        *_mappings(),
+        _user(),
+        _budgets(),
+        _docker(),
+        _memory(),
+        _disk(),
+        _state(),
+    ]
     by_name = {finding.what: finding for finding in findings}
     local = all(by_name[name].ok for name in ("postgres", "redis", "unprivileged servers"))
     runtimes = {"local": local, "docker": by_name["docker"].ok}
@@ -71,6 +80,8 @@ def _servers() -> list[Finding]:
 
     findings = []
     for name, service in catalog.services.items():
+        if name == "elasticsearch":  # not from pip: it has a finding of its own
+            continue
         try:
             service.binaries()
             findings.append(Finding(name, True, f"{service.version()}, pip-installed"))
@@ -126,18 +137,40 @@ def _docker() -> Finding:
 
 
 def _java() -> Finding:
-    homes = [os.environ.get(name) for name in ("ES_JAVA_HOME", "JAVA_HOME")]
-    java = next((f"{home}/bin/java" for home in homes if home), None) or shutil.which("java")
-    hint = "a later lab (Elasticsearch) needs a JDK, 17 or later"
-    if not java:
-        return Finding("java", False, "none", hint)
+    from scalelab.services import _elasticsearch_java
+
     try:
-        done = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Finding("java", False, f"{java} does not run: {error}", hint)
-    match = re.search(r'version "(\d+)[^"]*"', done.stderr)
-    found = match[0].removeprefix("version ").strip('"') if match else "unknown version"
-    return Finding("java", bool(match and int(match[1]) >= 17), found, hint)
+        java = _elasticsearch_java.find()
+    except EnvironmentLacks as error:
+        return Finding("java", False, error.message, error.hint)
+    return Finding("java", True, f"{java.version}, {java.home}")
+
+
+def _elasticsearch() -> Finding:
+    from scalelab.services import _elasticsearch_home
+
+    try:
+        home = _elasticsearch_home.find()
+    except EnvironmentLacks as error:
+        return Finding("elasticsearch", False, error.message, error.hint)
+    kind = ", without most optional modules" if home.reduced else ""
+    found = f"{home.version}{kind}, {home.folder}"
+    hint = f"it has no analyzer english: unset {_elasticsearch_home.VARIABLE} to use ours"
+    return Finding("elasticsearch", home.analyzes, found, hint)
+
+
+def _mappings() -> list[Finding]:
+    """Whether Elasticsearch may map its files into memory: Linux allows few to begin with."""
+    try:
+        count = int(Path("/proc/sys/vm/max_map_count").read_text())
+    except (OSError, ValueError):
+        return []
+    enough = 262144
+    hint = (
+        "Elasticsearch's nodes read their files without mmap, a little slower;"
+        f" sysctl -w vm.max_map_count={enough} lets them"
+    )
+    return [Finding("memory mappings", count >= enough, f"{count} a process", hint)]
 
 
 def _memory() -> Finding:

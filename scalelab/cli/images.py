@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated
 
 import typer
@@ -24,10 +25,17 @@ def build(
         typer.Option(help="An image with a C library to build on; default: Debian, or made here."),
     ] = None,
 ) -> None:
-    """Build offline images from the pip-installed servers and a Debian base."""
-    from scalelab.runtimes import images
+    """Build offline images from the servers of this machine and a Debian base."""
+    from scalelab import catalog
+    from scalelab.errors import EnvironmentLacks
+    from scalelab.model import Budget
+    from scalelab.runtimes import image_recipes, images
 
-    for tag in images.build(base, output.note):
+    for recipe in image_recipes.RECIPES:
+        # No node is to run here, but its server is to be fetched. Without it, others are built.
+        with contextlib.suppress(EnvironmentLacks):
+            catalog.services[recipe.service].require(0, Budget(None, None), output.Fetching())
+    for tag in images.build(catalog.services, base, output.note):
         output.stdout().print(tag)
 
 

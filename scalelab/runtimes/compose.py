@@ -78,6 +78,11 @@ def _node(place: Place, places: Places, service: Service) -> dict[str, Any]:
             f"nobody publishes an image of {node.service} to rely on",
             "bring the topology up with scalelab itself: scalelab up",
         )
+    if _hidden(place, places, service):
+        raise EnvironmentLacks(
+            f"the password of {node.service} is in its files as a hash, which Compose cannot make",
+            f"bring the topology up with scalelab itself: scalelab up {place.cluster}",
+        )
     port = f"${{SCALELAB_PORT_{node.name.upper().replace('-', '_')}:-{place.client.port}}}"
     described: dict[str, Any] = {
         "image": f"${{SCALELAB_{node.service.upper()}_IMAGE:-{image.default}}}",
@@ -103,6 +108,16 @@ def _node(place: Place, places: Places, service: Service) -> dict[str, Any]:
     if first := [name for name in (node.follows, *node.needs) if name]:
         described["depends_on"] = {name: {"condition": "service_healthy"} for name in first}
     return described
+
+
+def _hidden(place: Place, places: Places, service: Service) -> bool:
+    """Whether another password would change more in a node's files than the password itself."""
+
+    def rest(password: str) -> dict[str, str]:
+        launch = service.launch(replace(place, password=password), places)
+        return {n: t.replace(password, "") for n, t in {**launch.files, **launch.once}.items()}
+
+    return rest(_SENTINEL) != rest(_SENTINEL[::-1])
 
 
 def _limits(budget: Budget) -> dict[str, int | str]:

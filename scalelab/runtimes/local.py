@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from scalelab.model import (
     Places,
     Topology,
 )
-from scalelab.protocols import Service
+from scalelab.protocols import Progress, Service
 from scalelab.runtimes import boot, budgets, disks, processes
 
 _STOP_PATIENCE_S = 10.0
@@ -46,11 +46,19 @@ class LocalRuntime:
     folder : the state folder.
     state_id : its label.
     services : every service, by name.
+    progress : told of what is being fetched.
     """
 
     name = "local"
 
-    def __init__(self, folder: Path, state_id: str, services: Mapping[str, Service]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        state_id: str,
+        services: Mapping[str, Service],
+        progress: Progress = lambda what, done, total: None,
+    ) -> None:
+        self._progress = progress
         self._nodes = folder / "nodes"
         self._services = services
         self._budgets = budgets.find(state_id)
@@ -59,7 +67,8 @@ class LocalRuntime:
     def check(self, topology: Topology, budget: Budget) -> None:
         if budget.disk is not None:
             disks.check(budget.disk, len(topology.nodes))
-        for name in {node.service for node in topology.nodes}:
+        for name, count in Counter(node.service for node in topology.nodes).items():
+            self._services[name].require(count, budget, self._progress)
             folders = self._services[name].binaries().split(os.pathsep)
             if not all(Path(folder).is_dir() for folder in folders):
                 raise EnvironmentLacks(
@@ -153,14 +162,16 @@ class LocalRuntime:
 
     def pause(self, place: Place, handle: Handle) -> None:
         # Again and again: one that is not stopped yet may have forked meanwhile.
-        while running := [p for p in self._members(place) if _status(p) != psutil.STATUS_STOPPED]:
+        while running := [
+            each for each in self._members(place, handle) if _status(each) != psutil.STATUS_STOPPED
+        ]:
             for process in running:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.suspend()
             time.sleep(0.001)
 
     def resume(self, place: Place, handle: Handle) -> None:
-        for process in self._members(place):
+        for process in self._members(place, handle):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.resume()
 
@@ -246,7 +257,7 @@ class LocalRuntime:
 
     def _environment(self, place: Place) -> dict[str, str]:
         # Variables such as PGHOST of the user's own work must not steer our servers.
-        theirs = ("PG", "PATRONI_", "ETCD", "PYTHON")
+        theirs = ("PG", "PATRONI_", "ETCD", "PYTHON", "ES_", "JAVA", "CLI_JAVA")
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(theirs)}
         path = f"{self._services[place.node.service].binaries()}{os.pathsep}{os.environ['PATH']}"
         return {**inherited, "PATH": path, processes.LABEL: str(self._folder(place))}
@@ -266,9 +277,12 @@ class LocalRuntime:
                     found.append(process)
         return found
 
-    def _members(self, place: Place) -> list[psutil.Process]:
+    def _members(self, place: Place, handle: Handle | None = None) -> list[psutil.Process]:
         names = self._services[place.node.service].processes
+        # What launched the server, and waits for it, may stand elsewhere.
+        first = self._process(handle) if handle else None
         return [
+            *([first] if first else []),
             *processes.working_in(self._folder(place), names),
             *self._grouped(place.cluster, place.node.name),
         ]

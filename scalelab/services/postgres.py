@@ -9,8 +9,8 @@ from pathlib import Path
 
 from scalelab import sql
 from scalelab.errors import CheckFailed, EnvironmentLacks
-from scalelab.model import Address, Image, Launch, Node, Place, Places
-from scalelab.protocols import Service
+from scalelab.model import Address, Budget, Image, Launch, Node, Place, Places
+from scalelab.protocols import Progress, Service
 from scalelab.services import _postgres_probe
 
 _MIB = 1024**2
@@ -48,6 +48,8 @@ class Postgres:
     processes: tuple[str, ...] = ("postgres",)
     stop_signal = "SIGINT"  # "fast" shutdown: SIGTERM would wait for every client to leave
     elects = False
+
+    def require(self, nodes: int, budget: Budget, progress: Progress) -> None: ...
 
     def binaries(self) -> str:
         # Looked up, not imported: the package does more on import than tell where it is.

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scalelab.errors import EnvironmentLacks, UsageError
-from scalelab.model import Address, Image, Launch, Node, Place, Places
-from scalelab.protocols import Service
+from scalelab.model import Address, Budget, Image, Launch, Node, Place, Places
+from scalelab.protocols import Progress, Service
 from scalelab.services._unwatched import unwatched
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class Redis:
     processes: tuple[str, ...] = ("valkey-server", "redis-server")
     stop_signal = "SIGTERM"
     elects = False
+
+    def require(self, nodes: int, budget: Budget, progress: Progress) -> None: ...
 
     def binaries(self) -> str:
         # Looked up, not imported: the import takes longer than the server's start.

@@ -38,8 +38,8 @@ def _complete(state: Path, line: str, **more: str) -> list[str]:
     ("line", "offered"),
     [
         ("scalelab do", ["down", "doctor"]),
-        ("scalelab up ", ["caching", "ha", "replication", "sharding", "single"]),
-        ("scalelab up s", ["sharding", "single"]),
+        ("scalelab up ", ["caching", "ha", "replication", "search", "sharding", "single"]),
+        ("scalelab up s", ["search", "sharding", "single"]),
         ("scalelab compose rep", ["replication"]),
         ("scalelab bench c", ["caching"]),
         ("scalelab bench caching/s", ["caching/stampede", "caching/strategies"]),

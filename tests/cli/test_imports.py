@@ -26,6 +26,9 @@ _HEAVY = {
     "jinja2",
     "dask",
     "distributed",
+    "elasticsearch",
+    "elastic_transport",
+    "cryptography",
 }
 _COMMANDS = [
     *("up", "down", "status", "start", "stop", "promote", "url", "logs", "shell"),

@@ -7,7 +7,7 @@ from docker import DockerClient
 
 from scalelab import catalog
 from scalelab.errors import EnvironmentLacks
-from scalelab.runtimes import images
+from scalelab.runtimes import image_recipes, images
 from tests.real.docker_fixtures import daemon
 
 __all__ = ["daemon"]
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("daemon")]
 def built(docker_ready: None) -> tuple[str, ...]:
     """The offline images, just built (from the builder's cache where nothing changed)."""
     said: list[str] = []
-    tags = images.build(None, said.append)
+    tags = images.build(catalog.services, None, said.append)
     assert len(said) >= len(tags)
     return tags
 
@@ -83,6 +83,35 @@ def test_valkey_is_laid_out_as_the_official_image(
     ]
 
 
+def test_elasticsearch_is_laid_out_as_the_official_image(
+    java_ready: None, built: tuple[str, ...], daemon: DockerClient
+) -> None:
+    tag = catalog.services["elasticsearch"].image.offline
+    assert tag in built
+    config = daemon.images.get(tag).attrs["Config"]
+    assert config["User"] == "1000:0"
+    assert config["WorkingDir"] == "/usr/share/elasticsearch"
+    assert sorted(config["ExposedPorts"]) == ["9200/tcp", "9300/tcp"]
+    assert not config["Volumes"]
+    script = (
+        "id -un; id -u; id -g; stat -c '%a %U' data config; readlink /bin/sh;"
+        " command -v elasticsearch; touch data/x config/x && echo written;"
+        " ls plugins; elasticsearch --version 2> /dev/null | cut -d, -f1"
+    )
+    assert _run(daemon, tag, script) == [
+        "elasticsearch",
+        "1000",
+        "0",
+        "775 elasticsearch",
+        "775 elasticsearch",
+        "bash",
+        "/usr/share/elasticsearch/bin/elasticsearch",
+        "written",
+        "scalelab-analysis",
+        f"Version: {catalog.services['elasticsearch'].version().split(',')[0]}",
+    ]
+
+
 def test_the_small_cache_client(built: tuple[str, ...], daemon: DockerClient) -> None:
     script = """
         valkey-server --port 6379 --requirepass secret --save '' > /dev/null &
@@ -106,5 +135,23 @@ def test_the_small_cache_client(built: tuple[str, ...], daemon: DockerClient) ->
 
 def test_a_base_that_is_not_there_is_named(docker_ready: None) -> None:
     with pytest.raises(EnvironmentLacks, match="scalelab/no-such-base") as caught:
-        images.build("scalelab/no-such-base:1", lambda line: None)
+        images.build(catalog.services, "scalelab/no-such-base:1", lambda line: None)
     assert "--base" in caught.value.hint
+
+
+def test_what_is_not_here_is_left_out(docker_ready: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> str:
+        raise EnvironmentLacks("it is not installed", "install it")
+
+    valkey = catalog.services["redis"]
+    others = {recipe.service for recipe in image_recipes.RECIPES} - {"redis"}
+    for name in others:
+        monkeypatch.setattr(catalog.services[name], "binaries", missing)
+    said: list[str] = []
+    assert images.build(catalog.services, None, said.append) == (valkey.image.offline,)
+    assert sum("is left out: it is not installed (install it)" in line for line in said) == len(
+        others
+    )
+    monkeypatch.setattr(valkey, "binaries", missing)
+    with pytest.raises(EnvironmentLacks, match="no server here"):
+        images.build(catalog.services, None, said.append)

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from scalelab import catalog
+from scalelab.errors import EnvironmentLacks
 from scalelab.model import Budget
 from scalelab.runtimes import compose
 
@@ -87,3 +88,8 @@ def test_special_characters_survive_the_here_document(tmp_path: Path) -> None:
     subprocess.run(["sh", "-c", script], env={"SCALELAB_PASSWORD": "p$x`y\\z"}, check=True)
     expected = text.replace(compose._SENTINEL, "p$x`y\\z") + "\n"
     assert (tmp_path / "file").read_text() == expected
+
+
+def test_a_password_that_is_hashed_cannot_be_put_in_from_outside():
+    with pytest.raises(EnvironmentLacks, match="the password of elasticsearch is in its files"):
+        _document("search")
