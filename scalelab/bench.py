@@ -391,7 +391,7 @@ def _load_data(
             if each.done():
                 each.result()
     finally:
-        # Who interrupts it does not wait for the rest, nor does an error.
+        # After an interrupt or an error the rest is not waited for.
         pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -31,7 +31,7 @@ def client(places: Places, patience_s: float = 30.0) -> Elasticsearch:
 
 
 def answers(place: Place, patience_s: float = 3.0) -> bool:
-    """Whether a node answers who it belongs to: it knows a master then."""
+    """Whether a node can name its cluster: it knows a master then."""
     from elastic_transport import TransportError
     from elasticsearch import ApiError
 

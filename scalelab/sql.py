@@ -31,7 +31,7 @@ def connect(place: Place, patience_s: int = _CONNECT_S) -> psycopg.Connection:
 
     import psycopg
 
-    # Whoever uses a session that breaks is told by an exception: once is enough.
+    # A session that breaks raises an exception: psycopg need not log it too.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     return psycopg.connect(
         host=place.client.host,

@@ -90,7 +90,7 @@ def _python(home: str, packages: Sequence[str]) -> dict[Path, str]:
         contents[found] = f"{home}/packages/{found.name}"
         if (libraries := found.with_suffix(".libs")).is_dir():
             contents[libraries] = f"{home}/packages/{libraries.name}"
-        for about in found.parent.glob(f"{name}-*.dist-info"):  # who asks for a version looks there
+        for about in found.parent.glob(f"{name}-*.dist-info"):  # versions are looked up there
             contents[about] = f"{home}/packages/{about.name}"
     # Tk would bring the libraries of a whole desktop.
     modules = (library / "lib-dynload").glob("*.so")

@@ -115,7 +115,7 @@ def _base64(raw: bytes) -> bytes:
 
 @functools.cache
 def _certificate(password: str) -> tuple[str, str]:
-    """A key and a certificate of the nodes' own, the same for all: who has it is one of them.
+    """A key and a certificate of the nodes' own, the same for all: a node that has it is let in.
 
     Derived from the password, so that every node's files can be told at any time.
     """

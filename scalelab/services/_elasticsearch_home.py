@@ -98,7 +98,7 @@ def cached() -> Path:
 
 @contextlib.contextmanager
 def _writing(folder: Path, progress: Progress = lambda what, done, total: None) -> Iterator[None]:
-    """The cache, for one scalelab process of this user at a time; whoever waits says so."""
+    """The cache, for one scalelab process of this user at a time; a process that waits says so."""
     import filelock
 
     try:

@@ -119,7 +119,7 @@ class Elasticsearch:
         return health["status"] != "red" or not busy
 
     def received(self, place: Place) -> int | None:
-        return None  # who may lead is not for us to decide
+        return None  # the servers decide who leads
 
     def promote(self, place: Place, followers: Collection[str]) -> None:
         raise UsageError("the servers choose by themselves who leads", "scalelab status")

@@ -18,7 +18,7 @@ _BATCH = 40
 _GROWS_AFTER_S = 0.8
 """Into a slice: its sessions write by then."""
 
-# Who lives where is what the shards themselves say; clients only guess. Each way to route has
+# The shards themselves know which customers they hold; clients only guess. Each way to route has
 # customers of its own, so that all are laid out alike whichever is driven. A lock that transfers
 # wait for only shortly is one that a customer on the move keeps.
 _SCHEMA = """
@@ -61,7 +61,7 @@ class GrowingWrite:
 
     All shards but the last have the customers when a slice begins. Soon the first session moves
     those who live elsewhere with one shard more, by ``route`` (``modulo`` or ``ring``), while the
-    others go on writing: who is refused by the shard a customer has left asks the one it moved to.
+    others go on writing: a client refused by the shard that a customer has left asks the new one.
     ``fenced``, a batch of customers is locked, copied, and given away in one step; otherwise all
     are copied first and then given away, as if nobody wrote in between.
     """

@@ -1,4 +1,4 @@
-"""A shard is added under writes: who moves, and is anything lost? On real servers of its own."""
+"""A shard is added under writes: which customers move, and is anything lost? On real servers."""
 
 from __future__ import annotations
 
