@@ -201,11 +201,11 @@ def images_are_here(*pairs: tuple[str, str]) -> None:
             skip_or_fail("docker", f"neither {official} nor {offline} is here: images build")
 
 
-def first_local(part: str, fixture: str = "runtime") -> pytest.MarkDecorator:
-    """A fixture of runtimes for a test of every day that is in another part for Docker."""
+def first_local(part: str) -> pytest.MarkDecorator:
+    """The fixture ``runtime`` for a test of every day that is in another part for Docker."""
     marks = [pytest.mark.docker, getattr(pytest.mark, part)]
     runtimes = ["local", pytest.param("docker", marks=marks)]
-    return pytest.mark.parametrize(fixture, runtimes, indirect=True)
+    return pytest.mark.parametrize("runtime", runtimes, indirect=True)
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ PARTS = {
     "crash": Part("the tool is killed at drawn steps; nothing is left", 3),
     "failover": Part("leaders die, replicas are promoted, failovers on a timeline", 3),
     "labs": Part("what the workloads and experiments of the labs show on real servers", 2),
-    "search": Part("Elasticsearch at length, on both runtimes", 2, by_module=True),
+    "search": Part("Elasticsearch and scalelab search at length", 2, by_module=True),
     "timing": Part("what depends on the real clock; runs alone", 1, by_the_clock=True),
 }
 

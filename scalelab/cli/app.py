@@ -26,6 +26,7 @@ from scalelab.cli import (
     nodes,
     output,
     report,
+    search,
 )
 from scalelab.cli.output import DISK_FULL
 from scalelab.errors import INTERRUPTED, ScalelabError, UsageError
@@ -42,7 +43,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (clusters, nodes, bench, lab, exercise, faults, report, doctor, compose, images):
+for group in (
+    clusters,
+    nodes,
+    bench,
+    lab,
+    exercise,
+    faults,
+    report,
+    search,
+    doctor,
+    compose,
+    images,
+):
     group.register(app)
 
 

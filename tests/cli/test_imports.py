@@ -37,6 +37,8 @@ _COMMANDS = [
     *("exercise", "exercise start", "exercise check", "exercise watch"),
     *("lab", "lab list", "lab show", "lab run", "lab verify", "lab new"),
     *("fault", "fault list", "fault heal", "fault slow", "fault partition"),
+    *("search", "search query", "search load", "search mapping", "search eval"),
+    *("search analyze", "search rest", "search repl"),
 ]
 _SPY = """
 import json, sys

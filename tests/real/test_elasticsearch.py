@@ -21,7 +21,7 @@ from scalelab import elastic
 from scalelab.model import Node, Place
 from scalelab.runtimes import processes
 from scalelab.services.elasticsearch import SERVICE
-from tests.conftest import SERVERS, Run, first_local, leftovers
+from tests.conftest import SERVERS, Run, leftovers
 from tests.real.test_cluster import ask, cluster, kill_from_outside, nodes, until
 
 _DOCUMENTS = 200
@@ -64,7 +64,7 @@ def refused(place: Place) -> int:
         return answer.code
 
 
-@first_local("search", "search_runtime")
+@pytest.mark.search
 def test_one_node_beside_postgres(run: Run, state: Path, search_runtime: str) -> None:
     said = run("up", "search", "-r", search_runtime).stdout
     assert "1.00 CPU and 1" in said

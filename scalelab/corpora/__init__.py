@@ -1,0 +1,1 @@
+"""Sources of documents, one file a kind: the file's name registers it."""
