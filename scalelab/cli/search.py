@@ -48,14 +48,15 @@ class _Search(TyperGroup):
     Only the first word is looked at, so that an option's value is never taken for a command.
     """
 
+    default = _DEFAULT
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in _HELP:
-            args = [_DEFAULT, *args]
+            args = [self.default, *args]
         return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         super().format_help(ctx, formatter)
-        # Who asks how to search is told all of it.
         query = self.commands[_DEFAULT]
         with query.make_context(_DEFAULT, [], parent=ctx, resilient_parsing=True) as inner:
             query.format_help(inner, formatter)

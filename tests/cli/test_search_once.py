@@ -36,23 +36,17 @@ def test_a_corpus_is_loaded_searched_and_judged(
     found = json.loads(run("search", "reading files", "--any", "-e", "both", "--json").stdout)
     for answer in found["answers"]:
         assert {hit["id"] for hit in answer["hits"]} == {"open", "line"}
-    shown = run("search", "--dsl", '{"query": {"term": {"kind.keyword": "class"}}}').stdout
+    shown = run("search", "--dsl", '{"query": {"match": {"text": "owners"}}}').stdout
     assert "lock" in shown
-    assert ["text", "text", "english"] in _words(run("search", "mapping").stdout)
+    assert ["text", "text", "english"] in _columns(run("search", "mapping").stdout)
     assert "releas" in run("search", "analyze", "Released", "--analyzer", "english").stdout
     assert "manual" in run("search", "rest", "GET", "_cat/indices").stdout
     assert "line" in run("search", "repl", input="stream\n").stdout
     judged = json.loads(run("search", "eval", "judged", "--queries", "queries", "--json").stdout)
     assert judged["schema"] == "scalelab.search-eval"
-
-    # A restart loses nothing, and nothing is left behind.
-    run("stop", "search")
-    run("start", "search")
-    found = json.loads(run("search", "released", "--json").stdout)
-    assert [hit["id"] for hit in found["answers"][0]["hits"]] == ["lock"]
     run("down")
     assert leftovers(state) == []
 
 
-def _words(text: str) -> list[list[str]]:
-    return [line.split() for line in text.splitlines()]
+def _columns(text: str) -> list[list[str]]:
+    return [line.split()[:3] for line in text.splitlines()]

@@ -49,6 +49,8 @@ class _Reader:
             word = words.pop(0)
             if word in {flag for option in found.params for flag in option.opts}:
                 continue  # not parsed: some of them act at once
+            if word not in found.commands and hasattr(found, "default"):
+                words, word = [word, *words], found.default
             if word not in found.commands:
                 raise UnknownName("command", word, found.commands)
             found = found.commands[word]
