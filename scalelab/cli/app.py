@@ -27,6 +27,7 @@ from scalelab.cli import (
     output,
     report,
     search,
+    sync,
 )
 from scalelab.cli.output import DISK_FULL
 from scalelab.errors import INTERRUPTED, ScalelabError, UsageError
@@ -52,6 +53,7 @@ for group in (
     faults,
     report,
     search,
+    sync,
     doctor,
     compose,
     images,

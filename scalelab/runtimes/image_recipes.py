@@ -57,6 +57,15 @@ def _elasticsearch(binaries: Sequence[Path]) -> Mapping[Path, str]:
     return {server: "usr/share/elasticsearch", java: "usr/share/elasticsearch/jdk"}
 
 
+def _syncer(binaries: Sequence[Path]) -> Mapping[Path, str]:
+    # What of scalelab the program imports, and of its packages.
+    package = Path(__file__).parents[1]
+    return {
+        **_python("opt/syncer", _DRIVER),
+        package: "opt/syncer/packages/scalelab",
+    }
+
+
 def _patroni(binaries: Sequence[Path]) -> Mapping[Path, str]:
     return {**_postgres(binaries), **_python("opt/patroni", (*_DRIVER, *_PATRONI))}
 
@@ -90,7 +99,7 @@ def _python(home: str, packages: Sequence[str]) -> dict[Path, str]:
         contents[found] = f"{home}/packages/{found.name}"
         if (libraries := found.with_suffix(".libs")).is_dir():
             contents[libraries] = f"{home}/packages/{libraries.name}"
-        for about in found.parent.glob(f"{name}-*.dist-info"):  # versions are looked up there
+        for about in found.parent.glob(f"{name}-*.dist-info"):  # who asks for a version looks there
             contents[about] = f"{home}/packages/{about.name}"
     # Tk would bring the libraries of a whole desktop.
     modules = (library / "lib-dynload").glob("*.so")
@@ -145,6 +154,14 @@ RECIPES = (
                 *("jmods", "man", "docs", "demo", "include", "src.zip"),  # of the JDK
             }
         ),
+    ),
+    Recipe(
+        "syncer",
+        "scalelab/syncer:0.1",
+        "syncer",
+        _syncer,
+        "opt/syncer/python/bin/python3",
+        skip=_PYTHON_SKIP,
     ),
     Recipe(
         "patroni",

@@ -38,7 +38,10 @@ def _complete(state: Path, line: str, **more: str) -> list[str]:
     ("line", "offered"),
     [
         ("scalelab do", ["down", "doctor"]),
-        ("scalelab up ", ["caching", "ha", "replication", "search", "sharding", "single"]),
+        (
+            "scalelab up ",
+            ["caching", "ha", "hybrid", "replication", "search", "sharding", "single"],
+        ),
         ("scalelab up s", ["search", "sharding", "single"]),
         ("scalelab compose rep", ["replication"]),
         ("scalelab bench c", ["caching"]),

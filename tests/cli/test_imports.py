@@ -39,6 +39,7 @@ _COMMANDS = [
     *("fault", "fault list", "fault heal", "fault slow", "fault partition"),
     *("search", "search query", "search load", "search mapping", "search eval"),
     *("search analyze", "search rest", "search repl"),
+    *("sync", "sync compare", "sync repair", "sync rebuild"),
 ]
 _SPY = """
 import json, sys

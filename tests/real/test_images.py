@@ -112,6 +112,25 @@ def test_elasticsearch_is_laid_out_as_the_official_image(
     ]
 
 
+def test_the_syncer_has_all_it_imports(built: tuple[str, ...], daemon: DockerClient) -> None:
+    tag = catalog.services["syncer"].image.offline
+    assert tag in built
+    modules = "psycopg, ssl, http.server, importlib, scalelab.syncing.__main__"
+    script = (
+        "id -u; stat -c '%a %U' .; command -v python3;"
+        f" python3 -c 'import {modules}; print(psycopg.pq.__impl__)';"
+        " for name in /opt/syncer/packages/scalelab/syncing/strategies/[a-z]*.py; do"
+        ' python3 -c "import scalelab.syncing.strategies.$(basename $name .py)"; done; echo ok'
+    )
+    assert _run(daemon, tag, script) == [
+        "999",
+        "700 syncer",
+        "/opt/syncer/python/bin/python3",
+        "binary",
+        "ok",
+    ]
+
+
 def test_the_small_cache_client(built: tuple[str, ...], daemon: DockerClient) -> None:
     script = """
         valkey-server --port 6379 --requirepass secret --save '' > /dev/null &
