@@ -24,7 +24,7 @@ $(INSTALLED): pyproject.toml
 bench: $(INSTALLED)  ## Compare PostgreSQL alone with PostgreSQL and a cache, on this machine
 	$(BIN)/scalelab bench caching --runtime local
 
-test: $(INSTALLED)  ## The tests of every day, about nine minutes; what this machine lacks is skipped
+test: $(INSTALLED)  ## The tests of every day, about eleven minutes; what this machine lacks is skipped
 	$(BIN)/python -m pytest -m core -n 4 --dist loadscope --no-loadscope-reorder
 
 test-all: $(INSTALLED)  ## Every test, part by part, and a table; make test-PART runs one of them
