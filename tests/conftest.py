@@ -241,16 +241,27 @@ def search_places(search_state: Path) -> dict[str, Place]:
     return dict(cluster.places)
 
 
-def tool(folder: Path, *arguments: str) -> None:
-    """Run `scalelab` on a state folder; it must succeed."""
+def tool(
+    folder: Path,
+    *arguments: str,
+    code: int = 0,
+    cwd: Path | None = None,
+    input: str = "",
+    timeout_s: float = 600,
+    **more: str,
+) -> subprocess.CompletedProcess[str]:
+    """Run `scalelab` on a state folder; it must end with this code."""
     done = subprocess.run(
         [sys.executable, "-m", "scalelab", *arguments],
-        env=environment(folder),
+        env=environment(folder, **more),
+        cwd=cwd,
+        input=input,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=timeout_s,
     )
-    assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == code, f"{arguments}\n{done.stdout}\n{done.stderr}"
+    return done
 
 
 @pytest.fixture(params=["local", pytest.param("docker", marks=pytest.mark.docker)])

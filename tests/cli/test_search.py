@@ -14,7 +14,7 @@ import pexpect
 import pytest
 
 from scalelab.ledger import Ledger
-from tests.conftest import Run, environment
+from tests.conftest import Run, environment, tool
 from tests.real import search_corpus
 
 pytestmark = pytest.mark.search
@@ -36,20 +36,10 @@ def loaded(search_state: Path) -> Iterator[Path]:
 def search(loaded: Path, tmp_path: Path) -> Search:
     """Run `scalelab search` on the twelve documents."""
 
-    def run(*arguments: str, code: int = 0, input: str = "", **more: str):  # type: ignore[no-untyped-def]
-        done = subprocess.run(
-            [sys.executable, "-m", "scalelab", "search", *arguments],
-            env=environment(loaded, **{"SCALELAB_INDEX": _INDEX, "COLUMNS": "80", **more}),
-            cwd=tmp_path,
-            input=input,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == code, f"{arguments}\n{done.stdout}\n{done.stderr}"
-        return done
-
-    return run
+    usual = {"SCALELAB_INDEX": _INDEX, "COLUMNS": "80"}
+    return lambda *arguments, **more: tool(
+        loaded, "search", *arguments, cwd=tmp_path, timeout_s=120, **{**usual, **more}
+    )
 
 
 def _read(search: Search, *arguments: str, **more: Any) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from scalelab import sql
 from scalelab.ledger import Ledger
-from tests.conftest import environment
+from tests.conftest import tool
 
 pytestmark = pytest.mark.search
 
@@ -45,18 +45,7 @@ q5 0 sock 1
 def evaluate(search_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eval]:
     folder = tmp_path_factory.mktemp("judged")
 
-    def run(*words: str, code: int = 0, **more: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "scalelab", "search", *words],
-            env=environment(search_state, **more),
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == code, f"{words}\n{done.stdout}\n{done.stderr}"
-        return done
-
+    run = partial(tool, search_state, "search", cwd=folder, timeout_s=120)
     lines = [json.dumps({"id": id_, "text": text}) for id_, text in _DOCUMENTS.items()]
     (folder / "documents.jsonl").write_text("\n".join(lines))
     (folder / "queries").write_text(_QUERIES)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from scalelab import elastic, sql
 from scalelab.ledger import Ledger
-from tests.conftest import Run, environment
+from tests.conftest import Run, tool
 
 pytestmark = pytest.mark.search
 
@@ -51,19 +51,7 @@ def search(loaded: Path, tmp_path: Path) -> Search:
     (tmp_path / "cli_table.csv").write_bytes(b"isbn;title;year\n1;B\xfcro;1999\n2;a\n3;c;2001\n")
     (tmp_path / "cli_story.txt").write_text("CHAPTER I\n\nOnce there was a file.\n\nThe end.\n")
 
-    def run(*arguments: str, code: int = 0, **more: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "scalelab", "search", *arguments],
-            env=environment(loaded, **more),
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == code, f"{arguments}\n{done.stdout}\n{done.stderr}"
-        return done
-
-    return run
+    return partial(tool, loaded, "search", cwd=tmp_path, timeout_s=300)
 
 
 def test_a_dirty_file_is_loaded_and_what_is_missing_is_listed(
